@@ -1,0 +1,70 @@
+"""Looking at a statement before it runs the first time: is it one, is it whole, does it write.
+
+SQLite compiles it and an execution tracer stops it before its first step, so nothing is parsed here and
+nothing is run. The compiled form stays in APSW's cache for the run that follows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from multidb.errors import StatementError
+
+
+class Statement:
+    """What SQLite says of one statement."""
+
+    __slots__ = ("columns", "is_explain", "is_readonly")
+
+    def __init__(self, columns: tuple[str, ...], *, is_readonly: bool, is_explain: bool) -> None:
+        self.columns = columns
+        self.is_readonly = is_readonly
+        self.is_explain = is_explain
+
+
+def look_at(connection: apsw.Connection, sql: str, params: Any) -> Statement:
+    """The facts of the one statement in `sql`; `params` are needed because SQLite counts them first.
+
+    Raises StatementError for no statement, for more than one, and for a NUL character, which SQLite would take
+    as the end; APSW's errors, for syntax, names and parameters, come as they are.
+    """
+    if not isinstance(sql, str):
+        raise StatementError(f"SQL must be text, not {type(sql).__name__}")
+    if "\0" in sql:
+        raise StatementError("SQL text holds a NUL character", sql=sql)
+    found = _traced(connection, sql, params)
+    if found is None:
+        raise StatementError("there is no statement in this SQL text", sql=sql)
+    text, statement = found
+    if _has_more(connection, sql[len(text) :]):
+        raise StatementError("one statement a call: this SQL text holds more", sql=sql, hint="run them one by one")
+    return statement
+
+
+def _traced(connection: apsw.Connection, sql: str, params: Any) -> tuple[str, Statement] | None:
+    found: list[tuple[str, Statement]] = []
+
+    def stop(cursor: apsw.Cursor, text: str, _: object) -> bool:
+        if cursor.has_vdbe:
+            columns = tuple(column[0] for column in cursor.get_description())
+            found.append((text, Statement(columns, is_readonly=cursor.is_readonly, is_explain=cursor.is_explain > 0)))
+        return False
+
+    cursor = connection.cursor()
+    cursor.exec_trace = stop
+    try:
+        cursor.execute(sql, params)
+    except apsw.ExecTraceAbort:
+        pass
+    return found[0] if found else None
+
+
+def _has_more(connection: apsw.Connection, rest: str) -> bool:
+    if not rest.strip(" \t\r\n\f;"):
+        return False
+    try:
+        return _traced(connection, rest, None) is not None
+    except apsw.Error:  # it does not even compile, or wants parameters: something stands there
+        return True

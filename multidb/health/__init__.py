@@ -1,0 +1,1 @@
+"""The truth about a database, told without touching it."""

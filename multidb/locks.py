@@ -1,0 +1,58 @@
+"""A lock between processes that the kernel gives back when its holder dies, however it dies.
+
+The lock is on a small file of ours, never on a database: its content names the holder for those who wait
+and is not what is locked. The file stays; removing it would let two processes hold two files of one name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from multidb.errors import LockTimeoutError
+from multidb.files import make_folder
+from multidb.places import os_failure
+
+
+@contextlib.contextmanager
+def process_lock(path: Path, timeout: float, *, concern: str) -> Generator[None]:
+    """Hold the lock file at `path`, made with its folder where it is missing, for the block.
+
+    Raises LockTimeoutError that names the holder's process after `timeout` seconds.
+    """
+    import fcntl
+
+    deadline = time.monotonic() + timeout
+    try:
+        make_folder(path.parent)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise os_failure(error, path) from error
+    try:
+        wait = 0.002
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LockTimeoutError(
+                        f"another process is at work on {concern}",
+                        concern=concern,
+                        path=str(path),
+                        holder=os.pread(handle, 200, 0).decode(errors="replace") or None,
+                        hint="wait for it to end; the lock goes with the process",
+                    ) from None
+            time.sleep(wait)
+            wait = min(wait * 1.5, 0.05)
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()} since {now}".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
