@@ -7,6 +7,7 @@ A concern is one named database. Nothing here touches a file; `settings` says wh
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def _one_of(*allowed: str) -> Any:
     def check(_: Any, field: attrs.Attribute[Any], value: object) -> None:
         if value not in allowed:
-            raise ConfigError(f"tuning: {field.name} cannot be {value!r}", hint=f"one of {', '.join(allowed)}")
+            raise ConfigError(f"{field.name} cannot be {value!r}", hint=f"one of {', '.join(allowed)}")
 
     return check
 
@@ -57,14 +58,27 @@ def _whole(lowest: int = 0, *, highest: int = 2**31 - 1, optional: bool = False)
         if value is None and optional:
             return
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise ConfigError(f"tuning: {field.name} cannot be {value!r}", hint=f"a whole number, {lowest} or more")
+            raise ConfigError(f"{field.name} cannot be {value!r}", hint=f"a whole number from {lowest} to {highest}")
 
     return check
 
 
 def _flag(_: Any, field: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, bool):
-        raise ConfigError(f"tuning: {field.name} cannot be {value!r}", hint="true or false")
+        raise ConfigError(f"{field.name} cannot be {value!r}", hint="true or false")
+
+
+def _flag_or_none(_: Any, field: attrs.Attribute[Any], value: object) -> None:
+    if value is not None:
+        _flag(_, field, value)
+
+
+def _a(kind: type[Any]) -> Any:
+    def check(_: Any, field: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, kind):
+            raise ConfigError(f"{field.name} cannot be {value!r}", hint=f"a {kind.__name__}")
+
+    return check
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +123,10 @@ def tuning_from(values: Mapping[str, Any], base: Tuning, where: str) -> Tuning:
     for key in values:
         if key not in known:
             raise ConfigError(f"{where}: no tuning is called {key!r}", hint=closest(key, known))
-    return attrs.evolve(base, **dict(values))
+    try:
+        return attrs.evolve(base, **dict(values))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
 
 
 @attrs.frozen
@@ -145,13 +162,13 @@ def _check_name(_: Any, __: Any, name: Any) -> None:
 
 def _check_extensions(_: Any, __: Any, extensions: tuple[str, ...]) -> None:
     for extension in extensions:
-        if extension not in EXTENSIONS:
+        if not isinstance(extension, str) or extension not in EXTENSIONS:
             raise ConfigError(f"no SQLite extension is called {extension!r} here", hint=closest(extension, EXTENSIONS))
 
 
 def _check_owner(_: Any, __: Any, owner: object) -> None:
     if owner not in (None, "multidb", "foreign"):
-        raise ConfigError(f"owner cannot be {owner!r}", hint="'multidb', 'foreign' or None")
+        raise ConfigError(f"owner cannot be {owner!r}", hint="multidb or foreign")
 
 
 def _references(given: Iterable[Reference]) -> tuple[Reference, ...]:
@@ -159,14 +176,29 @@ def _references(given: Iterable[Reference]) -> tuple[Reference, ...]:
 
 
 def _extensions(given: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(given, str):
-        raise ConfigError(f"extensions must be a list, not {given!r}")
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        raise ConfigError(f"extensions cannot be {given!r}", hint="a list of names")
     return tuple(given)
 
 
-def _check_filename(_: Any, __: Any, filename: Any) -> None:
-    if filename is not None and (not filename or Path(filename).name != filename or "\0" in filename):
-        raise ConfigError(f"{filename!r} is no file name", hint="use path= for a file in another folder")
+def _check_filename(_: Any, __: Any, filename: object) -> None:
+    if filename is None:
+        return
+    if not isinstance(filename, str) or filename in ("", "..") or Path(filename).name != filename or "\0" in filename:
+        raise ConfigError(f"{filename!r} is no file name", hint="path is for a file in another folder")
+    if filename.endswith(("-wal", "-shm", "-journal")):
+        raise ConfigError(f"{filename!r} is no file name for a database", hint="SQLite keeps its side files under such")
+
+
+def _check_migrations(_: Any, __: Any, migrations: object) -> None:
+    if migrations is not None and not isinstance(migrations, (Auto, str, Path)):
+        raise ConfigError(f"migrations cannot be {migrations!r}", hint="AUTO, None or a folder")
+
+
+def _path(given: str | os.PathLike[str]) -> Path:
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigError(f"path cannot be {given!r}", hint="a path, as text")
+    return Path(given)
 
 
 @attrs.frozen
@@ -181,14 +213,14 @@ class Concern:
 
     name: str = attrs.field(validator=_check_name)
     filename: str | None = attrs.field(default=None, kw_only=True, validator=_check_filename)
-    path: Path | None = attrs.field(default=None, kw_only=True, converter=attrs.converters.optional(Path))
-    migrations: Migrations = attrs.field(default=AUTO, kw_only=True)
+    path: Path | None = attrs.field(default=None, kw_only=True, converter=attrs.converters.optional(_path))
+    migrations: Migrations = attrs.field(default=AUTO, kw_only=True, validator=_check_migrations)
     owner: Literal["multidb", "foreign"] | None = attrs.field(default=None, kw_only=True, validator=_check_owner)
-    required: bool | None = attrs.field(default=None, kw_only=True)
-    lazy: bool = attrs.field(default=False, kw_only=True)
-    read_only: bool = attrs.field(default=False, kw_only=True)
+    required: bool | None = attrs.field(default=None, kw_only=True, validator=_flag_or_none)
+    lazy: bool = attrs.field(default=False, kw_only=True, validator=_flag)
+    read_only: bool = attrs.field(default=False, kw_only=True, validator=_flag)
     readers: int = attrs.field(default=4, kw_only=True, validator=_whole(1, highest=256))
-    tuning: Tuning = attrs.field(default=Tuning(), kw_only=True)
+    tuning: Tuning = attrs.field(default=Tuning(), kw_only=True, validator=_a(Tuning))
     extensions: tuple[str, ...] = attrs.field(
         default=(), kw_only=True, converter=_extensions, validator=_check_extensions
     )

@@ -19,22 +19,22 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, Final, TypeVar
 
+from multidb import log
 from multidb.concerns import Concern, Tuning
 from multidb.engine import facts
 from multidb.engine.caller import caller, caller_name, current_task
 from multidb.engine.connect import Handle, tuning_in_force
 from multidb.engine.session import ExclusiveSession, Params, ReadSession, Session, WriteSession
 from multidb.engine.transaction import begin_read, begin_write, commit, end_read, roll_back
-from multidb.errors import BusyError, CorruptError, MultidbError, SessionMisuseError
+from multidb.errors import BusyError, CorruptError, MultidbError
 from multidb.failpoints import reach
 from multidb.foreign import identify
 from multidb.lifecycle import Lifecycle
-from multidb.places import State
+from multidb.places import State, exists
 from multidb.reports import CheckpointReport, ForeignInfo
 from multidb.verbs import Verbs
 
 T = TypeVar("T")
-AnySession = TypeVar("AnySession", bound=Session)
 _TRIES: Final = 20
 """How often a reading is repeated while another program changes its file."""
 
@@ -60,7 +60,11 @@ class Database(Lifecycle, Verbs):
     @property
     def foreign(self) -> ForeignInfo | None:
         """What stands at another program's path; None for a database of ours."""
-        return identify(self.name, self.path, self._columns_of) if self.is_foreign else None
+        if not self.is_foreign:
+            return None
+        with contextlib.suppress(MultidbError):  # what cannot be opened is told by its kind
+            self._usable(self._deadline(None))
+        return identify(self.name, self.path, self._columns_of)
 
     def _columns_of(self, table: str) -> tuple[str, ...]:
         return tuple(name for (name,) in self.many("SELECT name FROM pragma_table_info(?)", (table,)))
@@ -76,18 +80,15 @@ class Database(Lifecycle, Verbs):
         """
         own = self._own()
         if own is not None:
-            view = ReadSession(own._handle, self.name)
-            try:
+            with self._viewed(own) as view:
                 yield view
-            finally:
-                view._end()
             return
-        handle = self._lend(timeout, caller_name())
+        handle = self._lend(timeout, _label())
         try:
             begin_read(handle)
-            session = ReadSession(handle, self.name)
+            session = ReadSession(handle, self.name, transaction="own")
             try:
-                with self._entered(session):
+                with _Innermost(self._sessions, session):
                     yield session
             except CorruptError as error:
                 self._refuse_changed(handle, error)
@@ -99,6 +100,19 @@ class Database(Lifecycle, Verbs):
         finally:
             end_read(handle)
             self._pool.give_back(handle)
+
+    @contextlib.contextmanager
+    def _viewed(self, own: Session) -> Generator[ReadSession]:
+        begins = isinstance(own, ExclusiveSession) and not own._handle.in_transaction
+        if begins:
+            begin_read(own._handle)
+        view = ReadSession(own._handle, self.name, transaction="own" if begins else own)
+        try:
+            yield view
+        finally:
+            view._end()
+            if begins:
+                roll_back(own._handle)
 
     @contextlib.contextmanager
     def write(self, timeout: float | None = None) -> Generator[WriteSession]:
@@ -113,18 +127,22 @@ class Database(Lifecycle, Verbs):
             with own.savepoint():
                 yield own
             return
-        deadline = time.monotonic() + self._seconds(timeout, self.concern.tuning.writer_timeout_ms)
+        deadline = self._deadline(timeout)
         try:
             with self._writing(own, deadline) as handle:
                 begin_write(handle, deadline)
                 session = WriteSession(handle, self.name)
                 try:
-                    with self._entered(session):
+                    with _Innermost(self._sessions, session):
                         yield session
                     if not handle.in_transaction:
+                        handle.check()
                         session._refuse_lost()
+                    if not self._site.is_in_place:
+                        self._refuse_moved()
                     reach("write.before_commit")
-                    commit(handle, time.monotonic() + self.concern.tuning.busy_timeout_ms / 1000)
+                    patience = time.monotonic() + self.concern.tuning.busy_timeout_ms / 1000
+                    commit(handle, patience, is_awaited=self._lease.is_awaited)
                 except BaseException:
                     roll_back(handle)
                     raise
@@ -140,23 +158,20 @@ class Database(Lifecycle, Verbs):
         PRAGMAs, VACUUM and ATTACH are allowed; what they change on the connection is gone after the block, and a
         transaction that was left open is rolled back. Other processes are not kept out.
         """
-        self._usable(writing=True)
-        with self._alone(timeout), self._lock:
-            self._disconnect()
-            self._state = State.MAINTENANCE
-            handle: Handle | None = None
+        deadline = self._deadline(timeout)
+        self._usable(deadline, writing=True)
+        with self._alone(deadline):
+            handle = self._writer_in_place()
+            self._become(State.MAINTENANCE)
             try:
-                handle = self._connection(read_only=False)
-                with self._entered(ExclusiveSession(handle, self.name)) as session:
+                session = ExclusiveSession(handle, self.name)
+                with _Innermost(self._sessions, session):
                     yield session
             except MultidbError as error:
                 error.within(self.name, str(self.path))
                 raise
             finally:
-                if handle is not None:
-                    roll_back(handle)
-                    handle.close()
-                self.open()
+                self._renew()
 
     # --- maintenance --------------------------------------------------------------------------------
 
@@ -167,22 +182,39 @@ class Database(Lifecycle, Verbs):
 
     def optimize(self) -> None:
         """Let SQLite analyse the tables whose statistics are out of date; a bounded sample, in the write lease."""
-        self._usable(writing=True)
-        with self._writing(self._own(), time.monotonic() + self.concern.tuning.writer_timeout_ms / 1000) as handle:
+        with self._maintaining() as handle:
             handle.ask("PRAGMA optimize = 0x10002")
 
     def checkpoint(self, *, truncate: bool = True) -> CheckpointReport:
         """Copy the write-ahead log back into the file as far as no reader is in the way, without waiting for one."""
-        self._usable(writing=True)
-        with self._writing(self._own(), time.monotonic() + self.concern.tuning.writer_timeout_ms / 1000) as handle:
+        with self._maintaining() as handle:
             frames, copied, busy = facts.checkpoint(handle, truncate=truncate)
+        if busy:
+            log.emit("checkpoint_skipped", concern=self.name, path=str(self.path), pages=frames - copied)
         return CheckpointReport(wal_frames=frames, checkpointed=copied, busy=busy)
 
+    @contextlib.contextmanager
+    def _maintaining(self) -> Generator[Handle]:
+        own = self._own()
+        if isinstance(own, WriteSession):
+            self.refuse_own_session()
+        with self._writing(own, self._deadline(None)) as handle:
+            yield handle
+
     def probe(self, look: Callable[[Handle], T], timeout: float | None = None) -> T:
-        """What `look` answers on a reader's connection outside a transaction, or on the caller's own session's."""
+        """What `look` answers on a reader's connection outside a transaction, or on the caller's own session's.
+
+        Creates nothing: a database that was never opened is looked at without a trace, and a failed one is not tried
+        again.
+        """
         own = self._own()
         if own is not None:
             return look(own._handle)
+        if self._state is State.UNOPENED and exists(self.path):
+            with contextlib.closing(self._without_trace().open()) as handle:
+                return look(handle)
+        if not self._is_read_only and self._state is not State.MAINTENANCE:
+            self._refuse()
         handle = self._lend(timeout, caller_name())
         try:
             return look(handle)
@@ -191,17 +223,21 @@ class Database(Lifecycle, Verbs):
 
     def tuning_in_force(self) -> Tuning:
         """What SQLite says of a connection now, in the words of Tuning."""
-        self._usable()
-        if self._writer is not None:
-            with self._writing(self._own(), time.monotonic() + 1) as handle:
+        own = self._own()
+        if own is not None:
+            return tuning_in_force(own._handle)
+        self._usable(self._deadline(None))
+        if self._state is State.READY:
+            with self._writing(None, self._deadline(None)) as handle:
                 return tuning_in_force(handle)
         return self.probe(tuning_in_force)
 
     def activity(self) -> dict[str, Mapping[str, Any]]:
-        """Who reads, who writes and who waits, now: `readers`, `writer` and `busy`, counts of waits that ended."""
+        """Who reads, writes, is alone and waits, now; `busy` counts the waits that ended in vain."""
         return {
             "readers": self._pool.facts(),
             "writer": self._lease.facts(),
+            "exclusive": self._door.facts(),
             "busy": {"reader": self._pool.timeouts, "writer": self._lease.timeouts},
         }
 
@@ -213,25 +249,8 @@ class Database(Lifecycle, Verbs):
         stack = self._sessions.get(caller())
         return stack[-1] if stack else None
 
-    def _refuse_own_session(self) -> None:
-        if self._own() is not None:
-            raise SessionMisuseError(
-                f"end your own session of {self.name} first: this would wait for it", concern=self.name
-            )
-
-    @contextlib.contextmanager
-    def _entered(self, session: AnySession) -> Generator[AnySession]:
-        """Make `session` the caller's innermost for the block; it has ended afterwards."""
-        who = caller()
-        stack = self._sessions.setdefault(who, [])
-        stack.append(session)
-        try:
-            yield session
-        finally:
-            session._end()
-            stack.remove(session)
-            if not stack:
-                self._sessions.pop(who, None)
+    def _has_own_session(self) -> bool:
+        return self._own() is not None
 
     @contextlib.contextmanager
     def _writing(self, own: Session | None, deadline: float) -> Generator[Handle]:
@@ -240,22 +259,28 @@ class Database(Lifecycle, Verbs):
             yield own._handle
             return
         if self._state is not State.READY:
-            self._usable(writing=True)
-        label = get_ident() if current_task() is None else caller_name()
-        self._lease.acquire(deadline, label)
+            self._usable(deadline, writing=True)
+        self._lease.acquire(deadline, _label())
         try:
-            self._look_in_place()
-            if self._writer is None:
-                self._usable(writing=True)
-            assert self._writer is not None
-            yield self._writer
+            yield self._writer_in_place()
         finally:
             self._lease.release()
 
+    def _writer_in_place(self) -> Handle:
+        """The writer's connection, for the holder of the lease; raises where it must not be used."""
+        writer = self._writer
+        if self._state is State.READY and writer is not None:
+            if self._site.is_in_place:
+                return writer
+            self._settle(writer)
+            self._refuse_moved()
+        self._refuse(writing=True)  # the state changed while the caller stood in the queue
+        raise AssertionError(f"{self.name} is {self._state} without a writer")
+
     def _lend(self, timeout: float | None, label: str | int) -> Handle:
+        seconds = self.concern.tuning.reader_timeout_ms / 1000 if timeout is None else max(0.0, timeout)
         if self._state is not State.READY:
-            self._usable()
-        seconds = self._seconds(timeout, self.concern.tuning.reader_timeout_ms)
+            self._usable(time.monotonic() + seconds)
         try:
             return self._pool.borrow(seconds, label)
         except MultidbError as error:
@@ -265,26 +290,37 @@ class Database(Lifecycle, Verbs):
     def _borrow(self) -> ReadSession:
         return ReadSession(self._lend(None, get_ident()), self.name)
 
-    def _give_back(self, session: ReadSession) -> None:
+    def _take_back(self, session: ReadSession) -> None:
         handle = session._handle
         session._end()
+        handle.rest()
         self._pool.give_back(handle)
 
-    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, options: Mapping[str, Any]) -> Any:
+    def _end_stream(self, session: ReadSession, is_lost: bool) -> None:
+        if is_lost:
+            session._end()
+            self._pool.adopt(session._handle)
+            return
+        try:
+            self._refuse_changed(session._handle, None)
+        finally:
+            self._take_back(session)
+
+    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] | None = None) -> Any:
         own = self._own()
         if own is not None:
-            return verb(own, sql, params, **options)
+            return verb(own, sql, params) if into is None else verb(own, sql, params, into=into)
         for _ in range(_TRIES):
             session = self._borrow()
             try:
-                answer = verb(session, sql, params, **options)
+                answer = verb(session, sql, params) if into is None else verb(session, sql, params, into=into)
                 if self._held_still(session._handle):
                     return answer
             except CorruptError:
                 if self._held_still(session._handle):
                     raise
             finally:
-                self._give_back(session)
+                self._take_back(session)
         raise self._changed()
 
     def _held_still(self, handle: Handle) -> bool:
@@ -304,3 +340,29 @@ class Database(Lifecycle, Verbs):
             kind="changed",
             hint="read it again",
         )
+
+
+class _Innermost:
+    """Makes a session its caller's innermost for a block; it has ended afterwards."""
+
+    __slots__ = ("_session", "_sessions", "_who")
+
+    def __init__(self, sessions: dict[Hashable, list[Session]], session: Session) -> None:
+        self._sessions = sessions
+        self._session = session
+        self._who = caller()
+
+    def __enter__(self) -> None:
+        self._sessions.setdefault(self._who, []).append(self._session)
+
+    def __exit__(self, *_: object) -> None:
+        self._session._end()
+        stack = self._sessions[self._who]
+        stack.remove(self._session)
+        if not stack:
+            del self._sessions[self._who]
+
+
+def _label() -> str | int:
+    """Who waits or holds, for those who will ask: a thread's number costs nothing to keep and is named later."""
+    return get_ident() if current_task() is None else caller_name()

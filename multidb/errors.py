@@ -132,7 +132,8 @@ class MultidbError(Exception):
 
     Keyword arguments set the attributes that the class declares: `concern` (the database's name), `path`,
     `hint` (what to do next), `sql` (the statement's text, never its parameters), `sqlite_code` (SQLite's
-    extended result code), `inserted` (rows that `insert_many(atomic=False)` has kept), and what a subclass adds. An undeclared one is a TypeError.
+    extended result code), `inserted` (rows that `insert_many(atomic=False)` has kept), and what a subclass adds. An
+    undeclared one is a TypeError. An error can be pickled; its cause and its traceback do not travel.
     """
 
     code: ClassVar[str]
@@ -157,7 +158,6 @@ class MultidbError(Exception):
                 raise TypeError(f"{type(self).__name__} has no attribute {key!r}")
             if value is not None:
                 setattr(self, key, value)
-        self._context = context
 
     @property
     def message(self) -> str:
@@ -168,14 +168,15 @@ class MultidbError(Exception):
         return self.message if self.hint is None else f"{self.message} ({self.hint})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), self.message, self._context)
+        context = {key: value for key, value in vars(self).items() if not key.startswith("_")}
+        return _rebuilt, (type(self), self.message, context)
 
     def within(self, concern: str, path: str | None = None) -> Self:
         """Name the database that the error happened in, unless one is named already."""
         if self.concern is None:
-            self.concern = self._context["concern"] = concern
+            self.concern = concern
         if self.path is None and path is not None:
-            self.path = self._context["path"] = path
+            self.path = path
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -464,10 +465,15 @@ class OpenError(MultidbError, ExceptionGroup[Exception]):
         super().__init__(message, **context)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.message, list(self.exceptions))
+        _, (_, message, context) = super().__reduce__()
+        return _regrouped, (type(self), message, list(self.exceptions), context)
 
     def derive(self, exceptions: Sequence[Exception]) -> OpenError:  # type: ignore[override]  # narrower
         return OpenError(self.message, exceptions)
+
+
+def _regrouped(kind: type[OpenError], message: str, causes: list[Exception], context: dict[str, Any]) -> OpenError:
+    return kind(message, causes, **context)
 
 
 class AbsentError(MultidbError):

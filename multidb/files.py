@@ -6,7 +6,9 @@ SQLite holds on it for this whole process (https://www.sqlite.org/howtocorrupt.h
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -18,6 +20,12 @@ SIDE_FOLDER: Final = ".multidb"
 _CLOUD: Final = ("Dropbox", "OneDrive", "Google Drive", "GoogleDrive", "Mobile Documents", "iCloud", "Nextcloud")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "virtiofs", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
+_OCTAL: Final = re.compile(rb"\\([0-7]{3})")
+"""How the kernel writes a blank, a tab, a newline and a backslash in the list of mounts."""
+
+_JOURNAL_MAGIC: Final = bytes.fromhex("d9d505f920a163d7")
+"""How a journal begins, with the database's pages at offset 16: https://www.sqlite.org/fileformat.html#rollbackjournal"""
+
 Identity = tuple[int, int]
 """A file's device and inode: equal for two paths exactly when they lead to one file."""
 
@@ -27,27 +35,32 @@ def sidecar(path: Path, ending: str) -> Path:
     return Path(f"{path}{ending}")
 
 
-def size_of(path: Path) -> int | None:
-    """The size in bytes, or None where there is no file."""
+def size_of(path: str | Path) -> int | None:
+    """The size in bytes, or None where no file can be seen."""
     try:
         return os.stat(path).st_size
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
 
 
 def identity_of(path: str | Path) -> Identity | None:
-    """Device and inode, symbolic links followed, or None where there is no file."""
+    """Device and inode, symbolic links followed, or None where no file can be seen."""
     try:
         found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return None
     return found.st_dev, found.st_ino
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder and its missing parents, 0700; one that exists keeps its mode."""
+    """Make the folder and its missing parents, 0700; one that exists keeps its mode.
+
+    Raises NotADirectoryError where something else has the name, a link to nowhere for one.
+    """
     missing = []
-    while not path.exists():
+    while not os.path.isdir(path):
+        if os.path.lexists(path) and not os.path.isdir(path):  # asked again: another process may just have made it
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         missing.append(path)
         path = path.parent
     for folder in reversed(missing):
@@ -68,6 +81,20 @@ def create_empty(path: Path) -> bool:
         return False
     os.close(handle)
     return True
+
+
+def journal_holds_pages(path: Path) -> bool:
+    """Whether a rollback journal holds pages of a database that had some.
+
+    That of a database in the making says that there were none: another process is making it now, or was killed
+    at it. Locks stand on the database, never on its journal, so this file may be opened.
+    """
+    try:
+        with open(path, "rb") as journal:
+            header = journal.read(20)
+    except OSError:
+        return False
+    return header[:8] == _JOURNAL_MAGIC and int.from_bytes(header[16:20], "big") > 0
 
 
 def kind_of(path: Path) -> str | None:
@@ -97,13 +124,15 @@ def _file_system(folder: Path) -> str | None:
         return None
     best, kind = "", None
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        if os.major(os.stat(folder).st_dev) != 0:  # a disk's; a mount without a disk, as a network's, has 0
+            return None
+        with open("/proc/self/mountinfo", "rb") as mounts:
             lines = mounts.read().splitlines()
     except OSError:
         return None
     for line in lines:
-        left, _, right = line.partition(" - ")
-        point = left.split()[4].encode("latin-1", "replace").decode("unicode_escape")
+        left, _, right = line.partition(b" - ")
+        point = os.fsdecode(_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), left.split()[4]))
         if len(point) >= len(best) and (folder == Path(point) or Path(point) in folder.parents):
-            best, kind = point, right.split()[0]
+            best, kind = point, os.fsdecode(right.split()[0])
     return kind

@@ -25,7 +25,7 @@ def identify(name: str, path: Path, columns: Columns) -> ForeignInfo:
     size = files.size_of(path)
     if size is None:
         return ForeignInfo("absent")
-    if size == 0 and not files.size_of(files.sidecar(path, "-wal")):
+    if size == 0 and path.is_file() and not files.size_of(files.sidecar(path, "-wal")):
         return ForeignInfo("empty")
     try:
         columns("sqlite_schema")
@@ -38,8 +38,9 @@ def identify(name: str, path: Path, columns: Columns) -> ForeignInfo:
 
 
 def _has_moved_to_dolt(path: Path) -> bool:
+    metadata = path.parent / "metadata.json"
     try:
-        said = json.loads((path.parent / "metadata.json").read_text(encoding="utf-8"))
+        said = json.loads(metadata.read_text(encoding="utf-8")) if files.kind_of(metadata) == "file" else {}
     except (OSError, ValueError):
         said = {}
     if isinstance(said, dict) and "dolt" in (said.get("backend"), said.get("database")):

@@ -3,6 +3,10 @@
 A database that cannot be opened is FAILED and keeps its error; it is tried again when it is used, with a
 back-off from 1 to 60 seconds, and at once by `reopen()`. Nothing is deleted, moved aside or repaired here, and
 a file that was here and is gone is not made again.
+
+One rule keeps the states from crossing: connections are opened and closed by whoever is alone, which is to hold the
+door, then to have all readers back, then to hold the write lease, in this order: somebody who reads may ask for the
+lease and must get it. `close` alone may come at any time; CLOSED is final, and `_become` never leaves it.
 """
 
 from __future__ import annotations
@@ -13,16 +17,17 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from pathlib import Path
+from threading import get_ident
 from typing import Final, NoReturn
 
-from multidb import claims, files, log
+from multidb import claims, log
 from multidb.concerns import Concern
 from multidb.engine.caller import caller_name
 from multidb.engine.connect import Handle, connect
+from multidb.engine.facts import checkpoint
 from multidb.engine.lease import Lease
 from multidb.engine.pool import ReaderPool
 from multidb.engine.traceless import Traceless
-from multidb.engine.transaction import roll_back
 from multidb.errors import (
     AbsentError,
     ClosedError,
@@ -32,22 +37,16 @@ from multidb.errors import (
     MultidbError,
     ReaderTimeoutError,
     ReadOnlyFileError,
+    SessionMisuseError,
     StorageError,
 )
-from multidb.failpoints import reach
-from multidb.places import State, create, exists, os_failure, resolved
+from multidb.places import State, is_writable, os_failure
+from multidb.site import Site
 
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 60.0
 _GRACE: Final = 1.0
 """Seconds that an interrupted straggler has to leave before its connection is closed under it."""
-
-
-class _Unclaimable(Exception):
-    """The file may not be opened by this process, whatever its state."""
-
-    def __init__(self, error: MultidbError) -> None:
-        self.error = error
 
 
 class Lifecycle:
@@ -64,134 +63,61 @@ class Lifecycle:
     ) -> None:
         self.name = concern.name
         self.concern = concern
-        self.path = path
         self.is_foreign = concern.is_foreign
         self.error: MultidbError | None = None
         self.was_created = False
         self._is_read_only = read_only or concern.read_only or self.is_foreign
         self._inspect = inspect
         self._clock = clock
+        self._site = Site(concern.name, path)
         self._state = State.UNOPENED
-        self._was_open = False
         self._is_forked = False
-        self._lock = threading.RLock()
-        self._lease = Lease()
-        self._pool = ReaderPool(self._reader, concern.readers, is_good=self._is_good, keeps=self._keeps)
+        self._lock = threading.Lock()  # for `_state` alone; nobody waits while holding it
         self._writer: Handle | None = None
         self._traceless: Traceless | None = None
-        self._identity: files.Identity | None = None
         self._retry_at = 0.0
         self._retry_after = _FIRST_RETRY
+        self._make_queues()
         claims.watch_forks(self)
+
+    def _make_queues(self) -> None:
+        self._door = Lease()  # for those who want to be alone
+        self._lease = Lease()
+        self._pool = ReaderPool(self._reader, self.concern.readers, is_good=self._is_good, keeps=self._keeps)
 
     def __repr__(self) -> str:
         return f"<Database {self.name} {self._state.value} {self.path}>"
+
+    @property
+    def path(self) -> Path:
+        """The file, its symbolic links followed when it was last opened."""
+        return self._site.path
 
     @property
     def state(self) -> State:
         """READY, READ_ONLY, ABSENT, FAILED (then `error` says why), MAINTENANCE, CLOSED or UNOPENED."""
         return self._state
 
-    # --- opening and closing ------------------------------------------------------------------------
+    def _become(self, state: State, error: MultidbError | None = None) -> bool:
+        """Change the state, unless it is CLOSED; whether it was changed."""
+        with self._lock:
+            if self._state is State.CLOSED:
+                return False
+            self._state, self.error = state, error
+            return True
+
+    # --- opening ------------------------------------------------------------------------------------
 
     def open(self) -> None:
         """Open the file and leave the state READY or READ_ONLY, ABSENT where it is not ours to create, else FAILED.
 
         What is wrong with the file is kept in `error` and not raised. ConfigError, for a file that this process
-        has open already, and ForkedError are raised: no second try mends them.
+        has open already, and ForkedError are raised: no second try mends them. One that is open stays as it is.
         """
-        with self._lock:
-            had_failed = self._state is State.FAILED
-            try:
-                self._identity = self._claimed()
-                if self._identity is None:
-                    self._state, self.error = State.ABSENT, None
-                    return
-                self._connect()
-            except _Unclaimable as refusal:
-                raise refusal.error.within(self.name, str(self.path)) from None
-            except (MultidbError, OSError) as error:
-                self._disconnect()
-                ours = error if isinstance(error, MultidbError) else os_failure(error, self.path)
-                self._fail(ours.within(self.name, str(self.path)))
-                return
-            self.error = None
-            self._was_open = True
-            self._retry_after = _FIRST_RETRY
-            event = "database_recovered" if had_failed else "database_opened"
-            log.emit("database_created" if self.was_created else event, concern=self.name, path=str(self.path))
-
-    def _claimed(self) -> files.Identity | None:
-        """The file's identity, claimed for this process, the file made where it is ours to make; None without one."""
-        self.path = resolved(self.path)
-        if not exists(self.path):
-            if self._is_read_only:
-                return None
-            if self._was_open:  # it was here and is gone: an empty one in its place would hide the loss
-                raise StorageError("the database file was taken away", hint="put it back, or restore it from a backup")
-            self.was_created = create(self.path)
-            reach("open.after_create")
-        identity = files.identity_of(self.path)
-        if identity is None:
-            raise StorageError("the file was deleted while it was opened", retryable=True)
-        try:
-            claims.claim(identity, self.name)
-        except MultidbError as error:
-            raise _Unclaimable(error) from error
-        return identity
-
-    def _connect(self) -> None:
-        concern = self.concern
-        if not self._is_read_only:
-            self._writer = self._connection(read_only=False)
-            if not self._writer.is_read_only_file:
-                self._inspect(self._writer)
-                self._state = State.READY
-                return
-            self._writer.close()
-            self._writer = None
-        self._traceless = Traceless(self.path, concern.tuning, concern.extensions)
-        handle = self._traceless.open()
-        try:
-            self._inspect(handle)
-        finally:
-            handle.close()
-        self._state = State.READ_ONLY
-
-    def _connection(self, *, read_only: bool) -> Handle:
-        tuning, extensions = self.concern.tuning, self.concern.extensions
-        return connect(str(self.path), self.path, tuning, read_only=read_only, extensions=extensions)
-
-    def _reader(self) -> Handle:
-        return self._connection(read_only=True) if self._traceless is None else self._traceless.open()
-
-    def _is_good(self, handle: Handle) -> bool:
-        return self._traceless is None or self._traceless.is_current(handle)
-
-    def _keeps(self, handle: Handle) -> bool:
-        return self._traceless is None or self._traceless.keeps(handle)
-
-    def _fail(self, error: MultidbError) -> None:
-        self.error = error
-        self._state = State.FAILED
-        self._retry_at = self._clock() + self._retry_after
-        self._retry_after = min(self._retry_after * 2, _LAST_RETRY)
-        log.emit("database_failed", concern=self.name, path=str(self.path), error=error.message, hint=error.hint)
-
-    def _disconnect(self) -> list[Exception]:
-        """Close the readers, then the writer, which then can tidy up the -wal; the errors on the way."""
-        errors = self._pool.close()
-        if self._writer is not None:
-            try:
-                roll_back(self._writer)
-                self._writer.close()
-            except Exception as error:  # all is closed before anything is raised
-                errors.append(error)
-        self._writer = self._traceless = None
-        if self._identity is not None:
-            claims.release(self._identity)
-            self._identity = None
-        return errors
+        self._refuse_if_over()
+        with self._alone(self._deadline(None)):
+            if self._state not in (State.READY, State.READ_ONLY):
+                self._renew()
 
     def reopen(self) -> None:
         """Close every connection and open the file anew, at once; raises what keeps it from opening.
@@ -199,51 +125,150 @@ class Lifecycle:
         Waits like `exclusive()` for sessions to end. A file that was taken away is not made again.
         """
         self._refuse_if_over()
-        with self._alone(None), self._lock:
+        with self._alone(self._deadline(None)):
+            self._retry_after = _FIRST_RETRY
+            self._renew()
+            error = self.error
+        if error is not None:
+            raise error.with_traceback(None)
+
+    def _renew(self) -> None:
+        """Close what is open and open the file that stands here now; the caller is alone."""
+        if self._state is State.CLOSED:
+            return
+        had_failed = self._state is State.FAILED
+        if self._writer is not None and self._site.is_vacant:  # what we hold may be the last copy
+            self._fail(StorageError("the database file was taken away", hint="put it back, then call reopen()"))
+            return
+        self._disconnect()
+        try:
+            made = self._site.find(may_make=not self._is_read_only)
+        except MultidbError as error:
+            self._site.leave()
+            self._fail(error)
+            return
+        try:
+            self._site.claim()
+        except MultidbError as error:
+            self._fail(error)
+            raise
+        if self._site.identity is None:
+            self._become(State.ABSENT)
+            return
+        try:
+            self._connect()
+        except (MultidbError, OSError) as error:
             self._disconnect()
-            self.open()
-        if self.error is not None:
-            raise self.error
+            self._site.leave()
+            self._fail(error if isinstance(error, MultidbError) else os_failure(error, self.path))
+            return
+        self._site.note_open()
+        self._retry_after = _FIRST_RETRY
+        self.was_created = self.was_created or made
+        if not self._become(State.READ_ONLY if self._writer is None else State.READY):
+            self._disconnect()  # close() has given up waiting for us
+            self._site.leave()
+            return
+        where = {"concern": self.name, "path": str(self.path)}
+        if made:
+            log.emit("database_created", **where)
+        elif had_failed:
+            log.emit("database_recovered", **where)
+        else:
+            log.emit("database_opened", **where)
 
-    def _usable(self, *, writing: bool = False) -> None:
-        """Return where the database can be used now, opening it where that is due; else raise why not."""
+    def _connect(self) -> None:
+        if not self._is_read_only and is_writable(self.path):
+            self._writer = self._connection(read_only=False)
+            if not self._writer.is_read_only_file:
+                self._inspect(self._writer)
+                return
+            self._writer.close()
+            self._writer = None
+        self._traceless = self._without_trace()
+        with contextlib.closing(self._traceless.open()) as handle:
+            self._inspect(handle)
+
+    def _without_trace(self) -> Traceless:
+        return Traceless(self.path, self.concern.tuning, self.concern.extensions)
+
+    def _connection(self, *, read_only: bool) -> Handle:
+        tuning, extensions = self.concern.tuning, self.concern.extensions
+        return connect(str(self.path), self.path, tuning, read_only=read_only, extensions=extensions)
+
+    def _reader(self) -> Handle:
+        if self._state not in (State.READY, State.READ_ONLY):  # it changed while the caller stood in the queue
+            self._refuse()
+        if self._traceless is not None:
+            return self._traceless.open()
+        handle = self._connection(read_only=True)
+        if not self._site.is_in_place:
+            handle.close()
+            self._refuse_moved()
+        return handle
+
+    def _is_good(self, handle: Handle) -> bool:
+        return self._traceless is None or self._traceless.is_current(handle)
+
+    def _keeps(self, handle: Handle) -> bool:
+        return bool(handle.connection) and (self._traceless is None or self._traceless.keeps(handle))
+
+    def _fail(self, error: MultidbError) -> None:
+        error.within(self.name, str(self.path))
+        self._retry_at = self._clock() + self._retry_after
+        self._retry_after = min(self._retry_after * 2, _LAST_RETRY)
+        self._become(State.FAILED, error)
+        log.emit("database_failed", concern=self.name, path=str(self.path), error=error.message, hint=error.hint)
+
+    # --- using --------------------------------------------------------------------------------------
+
+    def _usable(self, deadline: float, *, writing: bool = False) -> None:
+        """Return where the database can be used, opened where that is due, or in a moment; else raise why not."""
         self._refuse_if_over()
-        state = self._state
-        if state in (State.UNOPENED, State.ABSENT) or (state is State.FAILED and self._clock() >= self._retry_at):
-            self._try_again()
-            state = self._state
-        if state is State.FAILED:
-            assert self.error is not None
-            raise FailedError(
-                f"{self.name} is failed: {self.error.message}",
-                cause=self.error,
-                concern=self.name,
-                path=str(self.path),
-                hint=self.error.hint,
-            )
-        if state is State.ABSENT:
-            raise AbsentError(
-                f"there is no file for {self.name}",
-                concern=self.name,
-                path=str(self.path),
-                hint="its owner has to make it" if self.is_foreign else "open it for writing to make it",
-            )
-        if writing and state is State.READ_ONLY:
-            self._refuse_writing()
+        if self._is_due():
+            self._try_again(deadline)
+        if self._state is not State.MAINTENANCE:
+            self._refuse(writing=writing)
 
-    def _refuse_writing(self) -> NoReturn:
-        if self.is_foreign:
+    def _is_due(self) -> bool:
+        if self._state is State.FAILED:
+            return self._clock() >= self._retry_at
+        if self._state is State.READ_ONLY:  # another program's file may be replaced, and may go and come
+            return not self._site.is_in_place
+        return self._state in (State.UNOPENED, State.ABSENT)
+
+    def _try_again(self, deadline: float) -> None:
+        """Open now, unless somebody still has a session of the time before."""
+        if self._has_own_session():
+            return
+        with self._holding(self._door, deadline):
+            if self._is_due() and self._pool.drain(time.monotonic()):  # or another thread was first
+                with self._drained(), self._holding(self._lease, deadline):
+                    self._renew()
+
+    def _refuse(self, *, writing: bool = False) -> None:
+        """Return where the database is open, for writing where asked; else raise why not."""
+        self._refuse_if_over()
+        where = {"concern": self.name, "path": str(self.path)}
+        with self._lock:
+            state, error = self._state, self.error
+        if state is State.FAILED and error is not None:
+            raise FailedError(f"{self.name} is failed: {error.message}", cause=error, hint=error.hint, **where)
+        if state in (State.ABSENT, State.UNOPENED):
+            hint = "its owner has to make it" if self.is_foreign else "open it for writing to make it"
+            raise AbsentError(f"there is no file for {self.name}", hint=hint, **where)
+        if writing and self.is_foreign:
             raise ForeignDatabaseError(
                 f"{self.name} belongs to another program, which alone writes it",
-                concern=self.name,
-                path=str(self.path),
+                hint="write through that program, or into a database of your own",
+                **where,
             )
-        raise ReadOnlyFileError(
-            f"{self.name} is open for reading only",
-            concern=self.name,
-            path=str(self.path),
-            hint="look at the mode of the file, and at read_only where it was opened",
-        )
+        if writing and state is not State.READY:
+            raise ReadOnlyFileError(
+                f"{self.name} is open for reading only",
+                hint="look at the mode of the file and its folder, and at read_only where it was opened",
+                **where,
+            )
 
     def _refuse_if_over(self) -> None:
         if self._is_forked:
@@ -254,97 +279,147 @@ class Lifecycle:
                 hint="fork before opening, or start workers with spawn",
             )
         if self._state is State.CLOSED:
-            raise ClosedError(f"{self.name} was closed", concern=self.name, path=str(self.path))
-
-    def _try_again(self) -> None:
-        """Open now, unless somebody still has a session of the time before."""
-        with self._lock:
-            if self._state not in (State.UNOPENED, State.ABSENT, State.FAILED):
-                return  # another thread was first
-            if not self._pool.drain(time.monotonic()):
-                return
-            try:
-                self._disconnect()
-                self.open()
-            finally:
-                self._pool.resume()
-
-    def _look_in_place(self) -> None:
-        """Fail the database when its file was moved, replaced or deleted: writes to the old one would be lost."""
-        if files.identity_of(self.path) != self._identity and self._state is State.READY:
-            self._fail(
-                StorageError(
-                    "the database file was moved, replaced or deleted while it was open",
-                    concern=self.name,
-                    path=str(self.path),
-                    hint="put it back, or call reopen() to go on with the file that stands there now",
-                )
+            raise ClosedError(
+                f"{self.name} was closed", concern=self.name, path=str(self.path), hint="open the databases again"
             )
-            self._usable()
+
+    def _refuse_moved(self) -> NoReturn:
+        """Fail the database: its file was moved, replaced or deleted, and what is written to it would be lost."""
+        self._fail(
+            StorageError(
+                "the database file was moved, replaced or deleted while it was open",
+                hint="put it back, or call reopen() to go on with the file that stands there now",
+            )
+        )
+        self._refuse()
+        raise AssertionError("a failed database was not refused")
 
     @contextlib.contextmanager
-    def _alone(self, timeout: float | None) -> Generator[None]:
-        """Hold the lease with no reader left; everybody else waits until the block ends."""
-        self._refuse_own_session()
-        seconds = self._seconds(timeout, self.concern.tuning.writer_timeout_ms)
-        deadline = time.monotonic() + seconds
-        self._lease.acquire(deadline, caller_name())
-        try:
+    def _alone(self, deadline: float) -> Generator[None]:
+        """Nobody else reads or writes in this process; everybody waits until the block ends."""
+        self.refuse_own_session()
+        with self._holding(self._door, deadline):
             if not self._pool.drain(deadline):
+                self._refuse_if_over()
                 raise ReaderTimeoutError(
-                    f"readers of {self.name} did not end within {seconds:g} s",
+                    f"readers of {self.name} did not end before the deadline",
                     concern=self.name,
+                    path=str(self.path),
                     holder=self._pool.facts()["oldest_label"],
                     hint="end read sessions and streams first",
                 )
-            try:
+            with self._drained(), self._holding(self._lease, deadline):
                 yield
-            finally:
-                self._pool.resume()
-        finally:
-            self._lease.release()
 
-    @staticmethod
-    def _seconds(timeout: float | None, default_ms: int) -> float:
-        return default_ms / 1000 if timeout is None else max(0.0, timeout)
+    @contextlib.contextmanager
+    def _holding(self, lease: Lease, deadline: float) -> Generator[None]:
+        try:
+            lease.acquire(deadline, caller_name())
+        except MultidbError as error:
+            raise error.within(self.name, str(self.path)) from None
+        try:
+            yield
+        finally:
+            lease.release()
+
+    @contextlib.contextmanager
+    def _drained(self) -> Generator[None]:
+        try:
+            yield
+        finally:
+            self._pool.resume()
+
+    def _deadline(self, timeout: float | None) -> float:
+        """When a wait of `timeout` seconds ends, `writer_timeout_ms` for None."""
+        seconds = self.concern.tuning.writer_timeout_ms / 1000 if timeout is None else max(0.0, timeout)
+        return time.monotonic() + seconds
+
+    def refuse_own_session(self) -> None:
+        """Raise SessionMisuseError where the caller has a session open here, which it would wait for."""
+        if self._state is not State.CLOSED and self._has_own_session():
+            raise SessionMisuseError(
+                f"end your own session of {self.name} first: this would wait for it",
+                concern=self.name,
+                path=str(self.path),
+            )
 
     @abstractmethod
-    def _refuse_own_session(self) -> None:
-        """Raise SessionMisuseError where the caller has a session open here, for which it would wait for ever."""
+    def _has_own_session(self) -> bool:
+        """Whether the calling thread or task has a session open here."""
+
+    # --- closing ------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
         """Stop every statement that runs here now, in any thread."""
-        self._pool.interrupt()
-        if self._writer is not None:
-            self._writer.interrupt()
+        for handle in self._in_use():
+            handle.interrupt()
+
+    def _in_use(self) -> list[Handle]:
+        return [*self._pool.lent(), *([self._writer] if self._writer is not None else [])]
 
     def close(self, timeout: float = 10) -> None:
         """Refuse new work, wait for sessions to end, interrupt those that are left, close every connection.
 
-        Twice is once. Raises one group of what went wrong on the way, with everything closed.
+        Twice is once. Whoever still has a session then gets ClosedError; what it had not committed is rolled back.
+        Raises SessionMisuseError inside one's own session, and one group of what went wrong on the way, with
+        everything closed.
         """
-        if self._state is State.CLOSED or self._is_forked:
-            self._state = State.CLOSED
-            return
-        self._refuse_own_session()
-        self._state = State.CLOSED
-        self._lease.shut()
-        deadline = time.monotonic() + timeout
-        if not (self._lease.wait_until_free(deadline) and self._pool.drain(deadline)):
-            self.interrupt()
-            deadline = time.monotonic() + _GRACE
-            self._lease.wait_until_free(deadline)
-            self._pool.drain(deadline)
+        self.refuse_own_session()
+        self.shut(timeout)
+
+    def shut(self, timeout: float) -> None:
+        """As `close`, with the caller's own sessions cut off at once: for the end of the process."""
         with self._lock:
+            if self._state is State.CLOSED:
+                return
+            self._state, self.error = State.CLOSED, None
+        self._door.shut()
+        self._lease.shut()
+        self._pool.shut()
+        try:
+            if not self._has_own_session():
+                self._wait_for_all(timeout)
+        finally:  # after Ctrl-C too
+            self._cut_off()
             errors = self._disconnect()
+            self._site.leave()
         log.emit("database_closed", concern=self.name, path=str(self.path))
         if errors:
             raise ExceptionGroup(f"closing {self.name}", errors)
 
+    def _wait_for_all(self, timeout: float) -> None:
+        """Wait for sessions to end, then interrupt and wait a little more; one's own streams are not waited for."""
+        for seconds in (timeout, _GRACE):
+            deadline = time.monotonic() + seconds
+            if self._lease.wait_until_free(deadline) and self._pool.wait_until_back(deadline, passing=get_ident()):
+                return
+            self._cut_off()
+            self.interrupt()
+
+    def _cut_off(self) -> None:
+        for handle in self._in_use():
+            handle.is_shut = True
+
+    def _disconnect(self) -> list[Exception]:
+        """Close the readers, then the writer, which then can tidy up the -wal; the errors on the way."""
+        errors = self._pool.close()
+        writer, self._writer, self._traceless = self._writer, None, None
+        if writer is not None:
+            try:
+                with contextlib.closing(writer):
+                    self._settle(writer)
+            except Exception as error:  # all is closed before anything is raised
+                errors.append(error)
+        return errors
+
+    def _settle(self, writer: Handle) -> None:
+        """Where another file has the name now, empty the -wal into the old one: it would be replayed into the new."""
+        if not self._site.is_in_place and not self._site.is_vacant:
+            checkpoint(writer, truncate=True)
+
     def after_fork(self) -> None:
-        """In a child process: refuse everything, and keep the inherited connections from ever being closed."""
+        """In a child process: refuse everything; the connections see to themselves."""
         self._is_forked = True
-        self._lock = threading.RLock()
-        handles = [*self._pool.handles(), *([self._writer] if self._writer is not None else [])]
-        for handle in handles:
-            handle.abandon()
+        self._state = State.CLOSED
+        self._lock = threading.Lock()  # another thread of the parent may have held it, and those of the queues
+        self._make_queues()

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from multidb.claims import watch_forks
 from multidb.errors import LockTimeoutError
 from multidb.files import make_folder
 from multidb.places import os_failure
@@ -33,6 +34,8 @@ def process_lock(path: Path, timeout: float, *, concern: str) -> Generator[None]
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise os_failure(error, path) from error
+    held = _Held(handle)
+    watch_forks(held)
     try:
         wait = 0.002
         while True:
@@ -55,4 +58,24 @@ def process_lock(path: Path, timeout: float, *, concern: str) -> Generator[None]
         os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()} since {now}".encode(), 0)
         yield
     finally:
-        os.close(handle)
+        held.let_go()
+
+
+class _Held:
+    """The descriptor of a lock. The lock lives as long as any copy of it, and a forked child has one."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle: int | None = handle
+
+    def let_go(self) -> None:
+        import fcntl
+
+        if self._handle is not None:
+            fcntl.flock(self._handle, fcntl.LOCK_UN)  # closing would leave it to a child that is just being forked
+            self.after_fork()
+
+    def after_fork(self) -> None:
+        """Close our copy: in a child process the lock is the parent's alone, and goes with the parent."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)

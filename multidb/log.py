@@ -5,7 +5,7 @@ host's structlog where that is configured, else to the standard logger `multidb`
 structlog nor logging is imported while nobody could be listening.
 
 Keys mean the same everywhere: `concern`, `path`, `version`, `duration_ms`, `bytes`, `pages`, `rows`,
-`attempt`, `error`, `hint`. Values bound to statements are never logged.
+`attempt`, `error`, `hint`, and of a migration `name` and `pragma`. Values bound to statements are never logged.
 """
 
 from __future__ import annotations

@@ -6,24 +6,28 @@ Rooms never import each other; where one needs another, the desk hands it a func
 from __future__ import annotations
 
 import os
+import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Literal, Self
 
 from multidb import files, log
 from multidb.concerns import STANDARD, Concern, closest, unknown_concern
 from multidb.database import Database
-from multidb.errors import ConfigError
+from multidb.errors import BusyError, ConfigError, ForeignDatabaseError, MultidbError
 from multidb.health import stats as statistics
 from multidb.places import State, os_failure
 from multidb.registry import Registry
 from multidb.reports import (
+    CheckpointReport,
     DatabaseStatus,
     MigrationReport,
     OpenReport,
     StatsReport,
     StatusReport,
+    UpkeepOutcome,
+    UpkeepReport,
 )
 from multidb.schema.inspect import inspect_at_open
 from multidb.schema.migrator import Migrator
@@ -73,8 +77,7 @@ class MultiDB(Mapping[str, Database]):
             if strict:
                 self._registry.refuse_failures()
         except BaseException:
-            self._registry.close(timeout=1)
-            self._closer.detach()
+            self._registry.shut(timeout=1)
             raise
 
     # --- a mapping ----------------------------------------------------------------------------------
@@ -152,8 +155,8 @@ class MultiDB(Mapping[str, Database]):
 
     def close(self, timeout: float = 10) -> None:
         """Let open sessions end, then close every connection, the last opened first; twice is once."""
-        self._closer.detach()
         self._registry.close(timeout)
+        self._closer.detach()
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +204,7 @@ class MultiDB(Mapping[str, Database]):
     def migrator(self, name: str) -> Migrator:
         """The migrations of one database."""
         lock = self.settings.root / files.SIDE_FOLDER / f"{name}.migrate.lock"
-        return Migrator(self[name], lock)
+        return Migrator(self[name], lock, self.migrator)
 
     def stats(self, level: Literal["cheap"] = "cheap") -> StatsReport:
         """Sizes, pages, write-ahead log, caches, connections and waits of every database, without a side effect."""
@@ -209,9 +212,38 @@ class MultiDB(Mapping[str, Database]):
             raise ConfigError(f"stats has no level {level!r}", hint=closest(level, ["cheap"]))
         return StatsReport({name: statistics.cheap(database) for name, database in self.items()})
 
+    def vacuum(self, only: str | Iterable[str] | None = None) -> UpkeepReport:
+        """Rebuild every database of ours, or those named, without its free pages; see `Database.vacuum`.
+
+        One that fails does not stop the others and has its error in the report; so with `optimize` and
+        `checkpoint`. Raises UnknownConcernError, and ForeignDatabaseError for a name that is another program's.
+        """
+        return self._tend(only, Database.vacuum)
+
+    def optimize(self, only: str | Iterable[str] | None = None) -> UpkeepReport:
+        """Bring SQLite's statistics up to date in every database of ours, or in those named."""
+        return self._tend(only, Database.optimize)
+
+    def checkpoint(self, only: str | Iterable[str] | None = None) -> UpkeepReport:
+        """Copy the write-ahead log of every database of ours, or of those named, back into its file.
+
+        One whose log could not be copied whole, because a reader is in the way, has failed with a BusyError.
+        """
+        return self._tend(only, Database.checkpoint)
+
+    def _tend(
+        self, only: str | Iterable[str] | None, work: Callable[[Database], CheckpointReport | None]
+    ) -> UpkeepReport:
+        names = None if only is None else [only] if isinstance(only, str) else list(only)
+        for name in names or ():
+            if self[name].is_foreign:
+                raise ForeignDatabaseError(f"{name} belongs to another program, which alone writes it", concern=name)
+        return UpkeepReport({name: _tended(self[name], work) for name in self if names is None or name in names})
+
     def _status(self, name: str) -> DatabaseStatus:
         database = self[name]
-        schema = self.migrator(name).standing()
+        foreign = database.foreign  # first: it may notice that the file came or went
+        schema = self.migrator(name).status()
         return DatabaseStatus(
             state=database.state.value,
             owner="foreign" if database.is_foreign else "multidb",
@@ -222,8 +254,40 @@ class MultiDB(Mapping[str, Database]):
             pending=schema.pending,
             ahead=schema.ahead,
             error=database.error or schema.error,
-            foreign=database.foreign,
+            foreign=foreign,
         )
+
+
+def _tended(database: Database, work: Callable[[Database], CheckpointReport | None]) -> UpkeepOutcome:
+    """What became of `work` on one database."""
+    if database.is_foreign:
+        return UpkeepOutcome(outcome="foreign")
+    before, started = _bytes_of(database), time.monotonic()
+    checkpoint, error = None, None
+    try:
+        checkpoint = work(database)
+        if checkpoint is not None and checkpoint.busy:
+            raise BusyError(
+                f"a reader kept the write-ahead log of {database.name} from being copied back whole",
+                kind="reader",
+                hint="try again when it has ended",
+            )
+    except MultidbError as caught:
+        error = caught.within(database.name, str(database.path))
+    outcome = "done" if error is None else "absent" if database.state is State.ABSENT else "failed"
+    return UpkeepOutcome(
+        outcome=outcome,
+        before_bytes=before,
+        after_bytes=_bytes_of(database),
+        duration_ms=round((time.monotonic() - started) * 1000, 3),
+        checkpoint=checkpoint,
+        error=error,
+    )
+
+
+def _bytes_of(database: Database) -> int:
+    """The size of the file and its `-wal` together."""
+    return sum(files.size_of(files.sidecar(database.path, side)) or 0 for side in ("", "-wal"))
 
 
 def _close_abandoned(registry: Registry, pid: int) -> None:
@@ -231,9 +295,11 @@ def _close_abandoned(registry: Registry, pid: int) -> None:
     if os.getpid() == pid and any(database.state is not State.CLOSED for database in registry.values()):
         log.emit("desk_abandoned", hint="use it as a context manager, or call close()")
         try:
-            registry.close()
+            registry.shut(_EXIT_S)
         except Exception as error:  # nobody is left to raise it to
             log.emit("desk_abandoned", error=str(error))
 
 
-_ATTRIBUTES = frozenset(dir(MultiDB)) - {concern.name for concern in STANDARD}
+_ATTRIBUTES = {"settings", *dir(MultiDB)} - {concern.name for concern in STANDARD}
+_EXIT_S = 5.0
+"""How long the end of the process waits for the sessions of daemon threads before it cuts them off."""

@@ -14,11 +14,13 @@ from pathlib import Path
 from multidb import files
 from multidb.errors import (
     CorruptError,
+    DiskFullError,
     MultidbError,
     NotADatabaseError,
     PermissionDeniedError,
     ReadOnlyFileError,
     StorageError,
+    TooManyOpenFilesError,
 )
 
 
@@ -41,9 +43,11 @@ def exists(path: Path) -> bool:
         kind = files.kind_of(path)
     except OSError as error:
         raise os_failure(error, path) from error
-    sides = {side: files.size_of(files.sidecar(path, side)) for side in ("-wal", "-journal")}
+    sides = {side: files.size_of(f"{path}{side}") for side in ("-wal", "-journal")}
     full = [side for side, size in sides.items() if size]
     if kind is None:
+        if full and files.kind_of(path) is not None:
+            return exists(path)  # another process made it between the two looks
         if full:
             raise CorruptError(
                 f"{path.name}{full[0]} holds rows, and its database {path.name} is gone",
@@ -54,9 +58,10 @@ def exists(path: Path) -> bool:
     if kind != "file":
         what = "a folder" if kind == "folder" else "no regular file"
         raise NotADatabaseError(f"{path} is {what}", path=str(path), hint="name the database file itself")
-    if full and files.size_of(path) == 0:
+    lost = [side for side in full if side == "-wal" or files.journal_holds_pages(files.sidecar(path, side))]
+    if lost and files.size_of(path) == 0:
         raise CorruptError(
-            f"{path.name} is empty, and {path.name}{full[0]} beside it holds rows",
+            f"{path.name} is empty, and {path.name}{lost[0]} beside it holds rows",
             path=str(path),
             hint="SQLite would delete them: keep a copy of both, then restore the database from a backup",
         )
@@ -78,11 +83,37 @@ def os_failure(error: OSError, path: Path) -> MultidbError:
         return PermissionDeniedError(text, path=str(path), hint="look at the owner and mode of the folder")
     if error.errno == errno.EROFS:
         return ReadOnlyFileError(text, path=str(path), hint="the disk is mounted read-only")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFullError(text, path=str(path), hint="make room; nothing was written")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return TooManyOpenFilesError(text, path=str(path), hint="close files, or raise the limit (ulimit -n)")
     if error.errno == errno.ENOENT:
         return StorageError(f"{text}: {path.parent}", path=str(path), hint="make the folder first")
+    if error.errno == errno.ENOTDIR:
+        return StorageError(text, path=str(path), hint="a file stands where a folder is needed")
     if error.errno == errno.ELOOP:
         return StorageError(text, path=str(path), hint="its symbolic links go round in a circle")
     return StorageError(text, path=str(path))
+
+
+def followed(path: Path) -> Path:
+    """Where a path leads; raises StorageError for a symbolic link to where nothing stands."""
+    target = resolved(path)
+    if os.path.islink(path) and not os.path.lexists(target):
+        raise StorageError(
+            f"{path} is a symbolic link to {target}, where nothing stands",
+            path=str(path),
+            hint="put the file back there, or remove the link; nothing was created",
+        )
+    return target
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this process may write the file and make the files that SQLite needs beside it."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, os.W_OK, effective_ids=effective) and os.access(
+        os.path.dirname(path), os.W_OK | os.X_OK, effective_ids=effective
+    )
 
 
 def resolved(path: Path) -> Path:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from multidb import log
+from multidb import files, log
 from multidb.concerns import Concern, unknown_concern
 from multidb.database import Database
 from multidb.engine.connect import Handle
 from multidb.errors import ConfigError, MultidbError, OpenError
-from multidb.files import doubtful_folder
-from multidb.places import State, resolved
+from multidb.places import State
 from multidb.reports import Opening, OpenReport
 
 Inspect = Callable[[Concern, Handle], None]
@@ -26,7 +26,7 @@ class Registry(Mapping[str, Database]):
         self._inspect = inspect
         self._read_only = read_only
         self._databases: dict[str, Database] = {}
-        self._doubts: dict[Path, str | None] = {}
+        self._doubts: dict[str, str | None] = {}
         self._openings: dict[str, Opening] = {}
 
     def __getitem__(self, name: str) -> Database:
@@ -50,21 +50,13 @@ class Registry(Mapping[str, Database]):
         """Open one more; FAILED and ABSENT are states of what is returned, ConfigError is raised."""
         if concern.name in self._databases:
             raise ConfigError(f"there are two concerns called {concern.name}", concern=concern.name)
-        target = resolved(path)
-        for other in self._databases.values():
-            if resolved(other.path) == target:
-                raise ConfigError(
-                    f"{concern.name} and {other.name} are one file, {target}",
-                    concern=concern.name,
-                    path=str(target),
-                    hint="give each concern a file of its own",
-                )
         database = Database(
             concern,
             path,
             read_only=self._read_only,
             inspect=lambda handle: self._inspect(concern, handle),
         )
+        self._refuse_shared_file(database)
         started = time.perf_counter()
         if not concern.lazy:
             database.open()
@@ -79,22 +71,36 @@ class Registry(Mapping[str, Database]):
         )
         return database
 
+    def _refuse_shared_file(self, database: Database) -> None:
+        """Raise ConfigError where another concern has the file, by another path, a symbolic or a hard link."""
+        identity = files.identity_of(database.path)
+        for other in self._databases.values():
+            is_same = identity is not None and files.identity_of(other.path) == identity
+            if is_same or other.path == database.path:
+                raise ConfigError(
+                    f"{database.name} and {other.name} are one file, {database.path}",
+                    concern=database.name,
+                    path=str(database.path),
+                    hint="give each concern a file of its own",
+                )
+
     def _warnings(self, database: Database) -> tuple[str, ...]:
         if database.state is State.ABSENT or database.is_foreign:
             return ()
-        folder = database.path.parent
+        folder = os.path.dirname(database.path)
         if folder not in self._doubts:
-            self._doubts[folder] = doubtful_folder(folder)
+            self._doubts[folder] = files.doubtful_folder(Path(folder))
             if self._doubts[folder] is not None:
-                log.emit("folder_doubted", path=str(folder), hint=self._doubts[folder])
+                log.emit("folder_doubted", path=folder, hint=self._doubts[folder])
         doubt = self._doubts[folder]
         return () if doubt is None else (doubt,)
 
     def remove(self, name: str, timeout: float = 10) -> None:
-        """Close one and forget it; its file stays."""
+        """Close one and forget it; its file stays. Raises SessionMisuseError inside one's own session of it."""
         database = self[name]
+        database.refuse_own_session()
         try:
-            database.close(timeout)
+            database.shut(timeout)
         finally:
             del self._databases[name]
             self._openings.pop(name, None)
@@ -112,12 +118,21 @@ class Registry(Mapping[str, Database]):
             raise OpenError(f"could not open {names}", errors)
 
     def close(self, timeout: float = 10) -> None:
-        """Close all, the last opened first, within `timeout` together; then raise one group of what went wrong."""
+        """Close all, the last opened first, within `timeout` together; then raise one group of what went wrong.
+
+        Raises SessionMisuseError inside one's own session of any of them, before one is closed.
+        """
+        for database in self._databases.values():
+            database.refuse_own_session()
+        self.shut(timeout)
+
+    def shut(self, timeout: float) -> None:
+        """As `close`, with the caller's own sessions cut off at once: for the end of the process."""
         deadline = time.monotonic() + timeout
         errors: list[Exception] = []
         for database in reversed(list(self._databases.values())):
             try:
-                database.close(max(0.0, deadline - time.monotonic()))
+                database.shut(max(0.0, deadline - time.monotonic()))
             except Exception as error:  # every database is closed before any error is raised
                 errors.append(error)
         if errors:

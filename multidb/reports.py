@@ -253,6 +253,29 @@ class CheckpointReport(Report):
     busy: bool
 
 
+@attrs.frozen(kw_only=True)
+class UpkeepOutcome(Report):
+    """What a vacuum, optimize or checkpoint did to one database.
+
+    `outcome` is done, foreign (another program's, let be), absent or failed. Bytes are those of the file and its
+    `-wal` together; `checkpoint` is set by a checkpoint alone.
+    """
+
+    outcome: str
+    before_bytes: int = 0
+    after_bytes: int = 0
+    duration_ms: float = 0.0
+    checkpoint: CheckpointReport | None = None
+    error: MultidbError | None = None
+
+
+@attrs.frozen
+class UpkeepReport(ByDatabase[UpkeepOutcome]):
+    """What a vacuum, optimize or checkpoint did to each database."""
+
+    databases: Mapping[str, UpkeepOutcome]
+
+
 @attrs.frozen
 class ForeignInfo(Report):
     """What stands at a foreign path: `kind` is absent, empty, sqlite, dolt or unknown.

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-from multidb.concerns import PACKS, STANDARD, Concern, Tuning, closest, tuning_from
+from multidb.concerns import PACKS, STANDARD, Concern, closest, tuning_from
 from multidb.errors import ConfigError
 
 FILE_NAME: Final = "multidb.toml"
@@ -48,7 +48,7 @@ class RetentionPolicy:
     def __attrs_post_init__(self) -> None:
         for key, value in attrs.asdict(self).items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ConfigError(f"retention: {key} cannot be {value!r}", hint="a whole number, 0 or more")
+                raise ConfigError(f"{key} cannot be {value!r}", hint="a whole number, 0 or more")
 
 
 @attrs.frozen
@@ -59,19 +59,62 @@ class Setting:
     origin: str
 
 
+def place(value: object, where: str, base: Path = Path()) -> Path:
+    """The absolute path that `value` means, `~` and what is relative to `base` worked out; links are not followed.
+
+    Raises ConfigError, which begins with `where`.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ConfigError(f"{where} cannot be {value!r}", hint="a path, as text")
+    try:
+        return Path(os.path.abspath(base / Path(text).expanduser()))
+    except RuntimeError as error:  # ~somebody who is unknown here
+        raise ConfigError(f"{where} cannot be {value!r}: {error}") from None
+
+
+def _root(value: str | os.PathLike[str]) -> Path:
+    return place(value, "root")
+
+
+def _shelf(value: str | os.PathLike[str]) -> Path:
+    return place(value, "backups")
+
+
+def _packs(value: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"packs cannot be {value!r}", hint="a list of names")
+    for pack in value:
+        if not isinstance(pack, str) or pack not in PACKS:
+            raise ConfigError(f"no pack is called {pack!r}", hint=closest(pack, PACKS))
+    return tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What `multidb.open` and the command line go by; `load` finds and checks it."""
+    """What `multidb.open` and the command line go by; `load` finds and checks it.
 
-    root: Path = attrs.field(converter=Path)
+    `databases` has what the file says of each concern, in the words of the settings file.
+    """
+
+    root: Path = attrs.field(converter=_root)
     backups: Path = attrs.field(
-        default=attrs.Factory(lambda self: self.root / "backups", takes_self=True), converter=Path
+        default=attrs.Factory(lambda self: self.root / "backups", takes_self=True), converter=_shelf
     )
-    packs: tuple[str, ...] = ()
+    packs: tuple[str, ...] = attrs.field(default=(), converter=_packs)
     retention: RetentionPolicy = RetentionPolicy()
     databases: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     file: Path | None = None
     origins: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        where = str(self.file or "settings")
+        _check_keys(self.databases, None, f"{where}: [databases]")
+        for name, values in self.databases.items():
+            _check_keys(values, _DATABASE_KEYS, f"{where}: [databases.{name}]")
+            if "path" in values and "filename" in values:
+                raise ConfigError(f"{where}: [databases.{name}] has a path and a filename", hint="give one of them")
+            _check_keys(values.get("tuning", {}), None, f"{where}: [databases.{name}.tuning]")
 
     @classmethod
     def load(
@@ -88,29 +131,30 @@ class Settings:
         """
         env = os.environ if env is None else env
         origins: dict[str, str] = {}
-        asked = _first(origins, "root", (root, "option"), (env.get("MULTIDB_ROOT"), "environment"))
-        named = _first({}, "file", (file, "option"), (env.get("MULTIDB_CONFIG"), "environment"))
-        path, raw = _read_file(named, asked, env)
+        asked = _first(origins, "root", root, env.get("MULTIDB_ROOT"))
+        named = _first({}, "config", file, env.get("MULTIDB_CONFIG"))
+        usual_root = asked if asked is not None else user_folder("data", env)
+        path, raw = _read_file(named, usual_root, env)
+        base, where = (path.parent, f"file {path}") if path is not None else (Path(), "")
         _check_keys(raw, _TOP_KEYS, str(path))
-        base = Path(path).parent if path is not None else Path()
-
-        in_file = raw.get("root")
-        if in_file is not None and named is None and asked is not None and path == asked / FILE_NAME:
-            raise ConfigError(f"{path}: a settings file in the root cannot name the root", path=str(path))
+        in_file = {key: place(raw[key], f"{path}: {key}", base) for key in ("root", "backups") if key in raw}
+        if "root" in in_file and named is None and path == usual_root / FILE_NAME:
+            raise ConfigError(
+                f"{path}: a settings file in the root cannot name the root",
+                path=str(path),
+                hint="take the line out, or put the file where MULTIDB_CONFIG or --config name it",
+            )
+        shelf = _first(origins, "backups", backups, env.get("MULTIDB_BACKUPS"))
         if asked is None:
-            asked = _resolved(in_file, base, "root") if in_file is not None else user_folder("data", env)
-            origins["root"] = f"file {path}" if in_file is not None else "default"
-
-        shelf = _first(origins, "backups", (backups, "option"), (env.get("MULTIDB_BACKUPS"), "environment"))
-        if shelf is None and "backups" in raw:
-            shelf, origins["backups"] = _resolved(raw["backups"], base, "backups"), f"file {path}"
-        for key in ("packs", "backups_retention"):
-            if key in raw:
-                origins[key] = f"file {path}"
+            origins["root"] = where if "root" in in_file else "default"
+        if shelf is None and "backups" in in_file:
+            origins["backups"] = where
+        origins |= {key: where for key in ("packs", "backups_retention") if key in raw}
+        target = asked or in_file.get("root", usual_root)
         return cls(
-            root=asked,
-            backups=shelf if shelf is not None else asked / "backups",
-            packs=_packs(raw.get("packs", ())),
+            root=target,
+            backups=shelf or in_file.get("backups", target / "backups"),
+            packs=raw.get("packs", ()),
             retention=_retention(raw.get("backups_retention", {}), str(path)),
             databases=_databases(raw.get("databases", {}), base, str(path)),
             file=path,
@@ -119,7 +163,7 @@ class Settings:
 
     def at(self, root: str | os.PathLike[str]) -> Self:
         """The same settings for another root; a shelf inside the old root moves with it."""
-        target = Path(os.path.abspath(Path(root).expanduser()))
+        target = place(root, "root")
         backups = self.backups
         if backups == self.root / "backups":
             backups = target / "backups"
@@ -131,26 +175,30 @@ class Settings:
         for pack in self.packs:
             by_name.setdefault(pack, PACKS[pack])
         for name, values in self.databases.items():
-            known = by_name.get(name)
-            if known is None and not {"path", "filename", "migrations"} & set(values):
-                raise ConfigError(
-                    f"{self.file}: [databases.{name}] is no known concern",
-                    hint=closest(name, by_name) or "give it a path, filename or migrations to make it one",
-                )
-            changes = dict(values)
-            tuning = tuning_from(
-                changes.pop("tuning", {}),
-                known.tuning if known else Tuning(),
-                f"{self.file}: [databases.{name}.tuning]",
-            )
-            by_name[name] = attrs.evolve(known or Concern(name), tuning=tuning, **changes)
+            by_name[name] = self._changed(name, by_name, values)
         return tuple(by_name.values())
+
+    def _changed(self, name: str, known: Mapping[str, Concern], values: Mapping[str, Any]) -> Concern:
+        where = f"{self.file or 'settings'}: [databases.{name}]"
+        if name not in known and not {"path", "filename", "migrations"} & set(values):
+            raise ConfigError(
+                f"{where} is no known concern, and has no path, filename or migrations to be one of your own",
+                hint=closest(name, known),
+            )
+        try:
+            concern = known[name] if name in known else Concern(name)
+            tuning = tuning_from(values.get("tuning", {}), concern.tuning, where)
+            changes = {"path": None} if "filename" in values else {}
+            return attrs.evolve(concern, **{**changes, **values, "tuning": tuning})
+        except ConfigError as error:
+            message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
+            raise ConfigError(message, concern=name, hint=error.hint) from None
 
     def path_of(self, concern: Concern) -> Path:
         """Where a concern's file stands, before symbolic links are followed."""
         if concern.path is not None:
-            return Path(os.path.abspath(concern.path.expanduser()))
-        return Path(os.path.abspath(self.root)) / (concern.filename or f"{concern.name}.sqlite")
+            return place(concern.path, f"the path of {concern.name}")
+        return self.root / (concern.filename or f"{concern.name}.sqlite")
 
     def effective(self, concerns: Iterable[Concern] | None = None) -> dict[str, Setting]:
         """Every value in force by its dotted name, with its origin, as `multidb config` prints it."""
@@ -166,7 +214,8 @@ class Settings:
             values |= {key: getattr(concern, key) for key in ("required", "lazy", "read_only", "readers")}
             values |= {"extensions": concern.extensions, "migrations": _shown(concern.migrations)}
             for key, value in values.items():
-                found[f"databases.{concern.name}.{key}"] = Setting(value, self._origin(key in mine))
+                is_mine = key in mine or (key == "path" and "filename" in mine)
+                found[f"databases.{concern.name}.{key}"] = Setting(value, self._origin(is_mine))
             tuned = mine.get("tuning", {})
             for key, value in attrs.asdict(concern.tuning).items():
                 found[f"databases.{concern.name}.tuning.{key}"] = Setting(value, self._origin(key in tuned))
@@ -190,20 +239,21 @@ def user_folder(kind: str, env: Mapping[str, str]) -> Path:
     return Path(env.get(variable) or fallback) / "multidb"
 
 
-def _first(origins: dict[str, str], key: str, *candidates: tuple[Any, str]) -> Path | None:
-    for value, origin in candidates:
-        if value is not None and os.fspath(value) != "":
-            origins[key] = origin
-            return Path(os.path.abspath(Path(value).expanduser()))
+def _first(origins: dict[str, str], key: str, option: object, variable: str | None) -> Path | None:
+    if option is not None:
+        origins[key] = "option"
+        return place(option, key)
+    if variable:
+        origins[key] = "environment"
+        return place(variable, f"MULTIDB_{key.upper()}")
     return None
 
 
-def _read_file(named: Path | None, root: Path | None, env: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
+def _read_file(named: Path | None, root: Path, env: Mapping[str, str]) -> tuple[Path | None, dict[str, Any]]:
     if named is not None:
         return named, _parsed(named)
-    default_root = root if root is not None else user_folder("data", env)
-    for candidate in (default_root / FILE_NAME, user_folder("config", env) / FILE_NAME):
-        if candidate.is_file():
+    for candidate in (root / FILE_NAME, user_folder("config", env) / FILE_NAME):
+        if os.path.isfile(candidate):
             return candidate, _parsed(candidate)
     return None, {}
 
@@ -219,53 +269,33 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read as TOML: {error}", path=str(path)) from error
 
 
-def _check_keys(table: object, known: Sequence[str], where: str) -> None:
+def _check_keys(table: object, known: Sequence[str] | None, where: str) -> None:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where} must be a table")
+        raise ConfigError(f"{where} must be a table, not {table!r}")
     for key in table:
-        if key not in known:
+        if known is not None and key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}", hint=closest(key, known))
-
-
-def _resolved(value: object, base: Path, where: str) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{where} must be a path, not {value!r}")
-    return Path(os.path.abspath(base / Path(value).expanduser()))
-
-
-def _packs(value: object) -> tuple[str, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"packs must be a list, not {value!r}")
-    for pack in value:
-        if pack not in PACKS:
-            raise ConfigError(f"no pack is called {pack!r}", hint=closest(pack, PACKS))
-    return tuple(value)
 
 
 def _retention(table: object, where: str) -> RetentionPolicy:
     known = [field.name for field in attrs.fields(RetentionPolicy)]
     _check_keys(table, known, f"{where}: [backups_retention]")
     assert isinstance(table, Mapping)
-    return RetentionPolicy(**table)
+    try:
+        return RetentionPolicy(**table)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: [backups_retention]: {error.message}", hint=error.hint) from None
 
 
 def _databases(table: object, base: Path, where: str) -> dict[str, dict[str, Any]]:
+    """The file's tables with their paths made absolute; what is no table is for `Settings` to refuse."""
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}: databases must be a table")
-    found: dict[str, dict[str, Any]] = {}
-    for name, values in table.items():
-        here = f"{where}: [databases.{name}]"
-        _check_keys(values, _DATABASE_KEYS, here)
-        found[name] = dict(values)
+        raise ConfigError(f"{where}: [databases] must be a table, not {table!r}")
+    found: dict[str, Any] = {name: dict(t) if isinstance(t, Mapping) else t for name, t in table.items()}
+    for name, values in found.items():
         for key in ("path", "migrations"):
-            if key in values:
-                found[name][key] = _resolved(values[key], base, f"{here}: {key}")
-        for key in ("required", "lazy", "read_only"):
-            if not isinstance(values.get(key, False), bool):
-                raise ConfigError(f"{here}: {key} must be true or false, not {values[key]!r}")
-        if not isinstance(values.get("extensions", []), list):
-            raise ConfigError(f"{here}: extensions must be a list")
-        _check_keys(values.get("tuning", {}), [f.name for f in attrs.fields(Tuning)], f"{here}.tuning")
+            if isinstance(values, dict) and key in values:
+                values[key] = place(values[key], f"{where}: [databases.{name}]: {key}", base)
     return found
 
 

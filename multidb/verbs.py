@@ -7,8 +7,9 @@ whether a transaction is open around it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from multidb.engine.session import Params, ReadSession, Session, WriteSession
@@ -31,8 +32,8 @@ class Verbs(ABC):
         """A transaction."""
 
     @abstractmethod
-    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, options: Mapping[str, Any]) -> Any:
-        """What `verb(session, sql, params, **options)` answers on the caller's session or a borrowed one."""
+    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] | None = None) -> Any:
+        """What `verb(session, sql, params)` answers on the caller's session or a borrowed one, made `into`."""
 
     @abstractmethod
     def _own(self) -> Session | None:
@@ -43,8 +44,15 @@ class Verbs(ABC):
         """A reader for one statement."""
 
     @abstractmethod
-    def _give_back(self, session: ReadSession) -> None:
+    def _take_back(self, session: ReadSession) -> None:
         """Take the reader back."""
+
+    @abstractmethod
+    def _end_stream(self, session: ReadSession, is_lost: bool) -> None:
+        """Take the reader of a stream back; raises where what it read was not one moment.
+
+        `is_lost` says that a finalizer calls, which has nobody to raise to and must not wait for a lock.
+        """
 
     @overload
     def one(self, sql: str, params: Params = ()) -> tuple[Any, ...]: ...
@@ -52,7 +60,7 @@ class Verbs(ABC):
     def one(self, sql: str, params: Params = (), *, into: type[T]) -> T: ...
     def one(self, sql: str, params: Params = (), *, into: type[Any] = tuple) -> Any:
         """The only row. Raises NoRowError where there is none, TooManyRowsError where there are more."""
-        return self._reading(Session.one, sql, params, {"into": into})
+        return self._reading(Session.one, sql, params, into)
 
     @overload
     def first(self, sql: str, params: Params = ()) -> tuple[Any, ...] | None: ...
@@ -60,7 +68,7 @@ class Verbs(ABC):
     def first(self, sql: str, params: Params = (), *, into: type[T]) -> T | None: ...
     def first(self, sql: str, params: Params = (), *, into: type[Any] = tuple) -> Any:
         """The first row, or None."""
-        return self._reading(Session.first, sql, params, {"into": into})
+        return self._reading(Session.first, sql, params, into)
 
     @overload
     def many(self, sql: str, params: Params = ()) -> list[tuple[Any, ...]]: ...
@@ -68,16 +76,16 @@ class Verbs(ABC):
     def many(self, sql: str, params: Params = (), *, into: type[T]) -> list[T]: ...
     def many(self, sql: str, params: Params = (), *, into: type[Any] = tuple) -> list[Any]:
         """All rows in a list."""
-        rows: list[Any] = self._reading(Session.many, sql, params, {"into": into})
+        rows: list[Any] = self._reading(Session.many, sql, params, into)
         return rows
 
     def scalar(self, sql: str, params: Params = ()) -> Any:
         """The value of one row and column, or None where there is no row."""
-        return self._reading(Session.scalar, sql, params, {})
+        return self._reading(Session.scalar, sql, params)
 
     def explain(self, sql: str, params: Params = ()) -> QueryPlan:
         """How SQLite would run the statement; it is not run."""
-        plan: QueryPlan = self._reading(Session.explain, sql, params, {})
+        plan: QueryPlan = self._reading(Session.explain, sql, params)
         return plan
 
     @overload
@@ -126,9 +134,9 @@ class Verbs(ABC):
             return own.iterate(sql, params, into=into, chunk=chunk)
         session = self._borrow()
         try:
-            return session.iterate(sql, params, into=into, chunk=chunk).when_closed(lambda: self._give_back(session))
+            return session.iterate(sql, params, into=into, chunk=chunk).when_closed(partial(self._end_stream, session))
         except BaseException:
-            self._give_back(session)
+            self._take_back(session)
             raise
 
     def execute(self, sql: str, params: Params = ()) -> Result:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Hashable
-from threading import get_ident
 from typing import Any
 
 
@@ -21,9 +20,19 @@ def current_task() -> Any:
     return asyncio.current_task()
 
 
+class _Here(threading.local):
+    """Tells this thread from every other, those that end before it begins and had its number included."""
+
+    def __init__(self) -> None:
+        self.mark = object()
+
+
+_here = _Here()
+
+
 def caller() -> Hashable:
-    """The task where there is one, else the thread."""
-    return current_task() or get_ident()
+    """The task where there is one, else what stands for the thread as long as it lives."""
+    return current_task() or _here.mark
 
 
 def caller_name() -> str:

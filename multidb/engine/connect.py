@@ -11,28 +11,45 @@ The order matters and follows the losses that were measured:
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import random
-import shutil
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 import attrs
 
+from multidb.claims import watch_forks
 from multidb.concerns import Tuning
 from multidb.engine.extensions import load
 from multidb.engine.failures import CAUGHT, translated
 from multidb.engine.guard import Guard
 from multidb.engine.statement import Statement
-from multidb.errors import ConfigError, MultidbError, ReadOnlySessionError, SessionMisuseError
+from multidb.errors import (
+    ClosedError,
+    ConfigError,
+    ForkedError,
+    MultidbError,
+    ReadOnlySessionError,
+    SessionMisuseError,
+)
 
 _SYNCHRONOUS: Final = {"off": 0, "normal": 1, "full": 2, "extra": 3}
 _TEMP_STORE: Final = {"default": 0, "file": 1, "memory": 2}
 _PROGRESS_STEPS: Final = 20_000
 """Virtual-machine steps between two looks at deadlines and signals: about a millisecond, free for short reads."""
+
+_SEAL: Final = os.urandom(8).hex()
+"""Ends our own control statements, so that no text of a session can find them in the statement cache, where they
+stand compiled and past the guard."""
+
+_IN_TRIGGER: Final = """
+SELECT 1
+FROM (SELECT type, sql FROM sqlite_schema UNION ALL SELECT type, sql FROM sqlite_temp_schema)
+WHERE type = 'trigger' AND instr(sql, replace(?, '''', ''''''))"""
 
 _STATES: Final = (
     "busy_timeout",
@@ -62,6 +79,7 @@ class Handle:
         "deadline",
         "guard",
         "is_forked",
+        "is_shut",
         "known",
         "path",
         "read_only",
@@ -79,26 +97,47 @@ class Handle:
         self.cursor = connection.cursor()
         self.deadline: float | None = None
         self.is_forked = False
+        self.is_shut = False  # closed under its owner, who may learn of it in the middle of a statement
         self.scratch: Path | None = None  # a private folder that goes with the handle
 
     def control(self, sql: str) -> None:
-        """Run one of our own control statements, which the guard keeps from sessions."""
+        """Run one of our own control statements, which the guard keeps from sessions.
+
+        It ends what the shared cursor had not read to its end.
+        """
+        if self.is_forked:
+            self.check()
+        self.deadline = None
         self.guard.lifted = True
         try:
-            self.cursor.execute(sql, None, can_cache=False)
+            self.cursor.execute(f"{sql} -- {_SEAL}")
         finally:
             self.guard.lifted = False
 
     def ask(self, sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
         """All rows of one of our own statements, errors translated."""
+        if self.is_forked:
+            self.check()
+        self.deadline = None
         self.guard.lifted = True
         try:
-            return list(self.connection.execute(sql, params))
+            return list(self.connection.execute(sql, params, can_cache=False))
         except CAUGHT as error:
             ours = self.failure(error, sql)
             raise ours from ours.__cause__
         finally:
             self.guard.lifted = False
+
+    def rest(self) -> None:
+        """End a statement of the shared cursor that was not read to its end: it would pin its moment of the file."""
+        if self.connection and self.connection.txn_state("main") and self.connection.get_autocommit():
+            self.cursor.execute("")
+
+    def check(self) -> None:
+        """Raise ForkedError or ClosedError where the connection may not be used any more."""
+        over = self.over()
+        if over is not None:
+            raise over
 
     @property
     def is_read_only_file(self) -> bool:
@@ -107,45 +146,87 @@ class Handle:
 
     @property
     def in_transaction(self) -> bool:
-        return bool(self.connection) and not self.connection.get_autocommit()
+        """Whether a transaction stands that is this process's to end."""
+        return not self.is_forked and bool(self.connection) and not self.connection.get_autocommit()
 
     def failure(self, error: BaseException, sql: str | None = None, params: Any = ()) -> MultidbError:
         """Our error for one that this connection raised."""
+        over = self.over()
+        if over is not None:
+            return over
         os_error = self.connection.system_errno if self.connection else 0
-        ours = translated(error, sql=sql, params=params, os_error=os_error, read_only=self.read_only)
+        ours = translated(
+            error,
+            sql=sql,
+            params=params,
+            os_error=os_error,
+            read_only=self.read_only,
+            in_trigger=self._in_trigger,
+        )
         if isinstance(error, apsw.AuthError) and self.guard.refusal is not None:
             return _refused(self.guard.refusal, sql)
         return ours
 
+    def _in_trigger(self, text: str) -> bool:
+        try:
+            return self.connection.execute(_IN_TRIGGER, (text,)).fetchone() is not None
+        except apsw.Error:
+            return False
+
+    def over(self) -> MultidbError | None:
+        """Why the connection may not be used any more, or None."""
+        if self.is_forked:
+            return ForkedError(
+                "this connection was opened before the process was forked",
+                hint="open the databases after the fork, or start workers with spawn",
+            )
+        if self.is_shut:
+            return ClosedError(
+                "the database was closed while this session was open; what it had not committed is rolled back",
+                hint="end sessions before the desk is closed, or give close() a longer timeout",
+            )
+        return None
+
     def interrupt(self) -> None:
         """Stop what runs on the connection now; from any thread."""
-        if self.connection and not self.is_forked:
-            self.connection.interrupt()
+        if not self.is_forked:
+            with contextlib.suppress(apsw.ConnectionClosedError):  # its owner was quicker
+                self.connection.interrupt()
 
     def close(self) -> None:
         """Close the connection; nothing is left to close a second time, and a forked one is let be."""
         if self.is_forked:
             return
         self.known.clear()
+        if self.is_shut:  # an interrupt that met no statement would meet the checkpoint that tidies up the -wal
+            with contextlib.suppress(apsw.Error):
+                self.connection.execute("SELECT 1").fetchall()
         self.connection.close(True)
         if self.scratch is not None:
+            import shutil  # only a private copy needs it
+
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def abandon(self) -> None:
+    def after_fork(self) -> None:
         """In a forked child: never use and never close the connection, which would take the parent's locks.
 
         Its reference is leaked on purpose; otherwise the interpreter would close it at its end.
         """
-        import ctypes
-
         self.is_forked = True
         self.known.clear()
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.connection))
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.cursor))
+        leak(self.connection)
+        leak(self.cursor)
 
     def _look_up(self) -> bool:
         """Runs every few thousand steps: lets signals in, and says True past a statement's deadline."""
         return self.deadline is not None and time.monotonic() > self.deadline
+
+
+def leak(thing: object) -> None:
+    """Keep `thing` from ever being destroyed, by the interpreter's end too."""
+    import ctypes
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def _refused(refusal: str, sql: str | None) -> MultidbError:
@@ -181,7 +262,7 @@ def connect(
     try:
         handle = Handle(connection, path, tuning, read_only=read_only)
         connection.set_busy_timeout(tuning.busy_timeout_ms)
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
         writable = not read_only and not connection.readonly("main")
         if writable and not keep_journal:
             _switch_journal(connection, tuning)
@@ -189,6 +270,7 @@ def connect(
         load(connection, extensions)
         connection.authorizer = handle.guard
         connection.set_progress_handler(handle._look_up, _PROGRESS_STEPS)
+        watch_forks(handle)
     except apsw.Error as error:
         ours = translated(error, os_error=connection.system_errno, read_only=read_only)
         connection.close(True)
@@ -204,7 +286,10 @@ def _open_errno(path: Path, read_only: bool) -> int:
     try:
         os.stat(path)
         wanted = os.R_OK if read_only else os.R_OK | os.W_OK
-        return 0 if os.access(path, wanted) else errno.EACCES
+        if not os.access(path, wanted, effective_ids=os.access in os.supports_effective_ids):
+            return errno.EACCES
+        os.close(os.open(os.devnull, os.O_RDONLY))  # fails where this process has no descriptor left
+        return 0
     except OSError as error:
         return error.errno or 0
 
@@ -221,28 +306,34 @@ def _switch_journal(connection: apsw.Connection, tuning: Tuning) -> None:
         except (apsw.BusyError, apsw.LockedError):
             if time.monotonic() > deadline:
                 raise
-            time.sleep(random.uniform(0.001, 0.01))
+            time.sleep((os.getpid() % 9 + 1) / 1000)  # each process at a pace of its own
             continue
         if mode != wanted:
             raise ConfigError(f"SQLite keeps journal_mode {mode!r} where {wanted!r} was asked for")
         # Opens the new log: a connection that never read since the switch leaves -wal and -shm behind at its close.
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
         return
 
 
 def _tune(connection: apsw.Connection, tuning: Tuning) -> None:
-    wanted = wanted_pragmas(tuning)
-    script = ";".join(f"PRAGMA {name} = {value}" for name, value in wanted.items())
-    for _ in connection.execute(script):
-        pass
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, tuning.defensive)
-    connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, tuning.dqs)
-    connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, tuning.dqs)
-    found = _pragmas_in_force(connection)
-    wanted["busy_timeout"] = tuning.busy_timeout_ms
-    for name, value in wanted.items():
+    for switch, wanted in (
+        (apsw.SQLITE_DBCONFIG_DEFENSIVE, tuning.defensive),
+        (apsw.SQLITE_DBCONFIG_DQS_DML, tuning.dqs),
+        (apsw.SQLITE_DBCONFIG_DQS_DDL, tuning.dqs),
+    ):
+        connection.config(switch, wanted)
+    rows = [row[0] for row in connection.execute(_script(tuning))]  # some orders answer, too: the last rows count
+    found = dict(zip(_STATES, rows[-len(_STATES) :], strict=True))
+    for name, value in {**wanted_pragmas(tuning), "busy_timeout": tuning.busy_timeout_ms}.items():
         if found[name] != value:
             raise ConfigError(f"SQLite keeps {name} = {found[name]!r} where {value!r} was asked for")
+
+
+@lru_cache(maxsize=64)
+def _script(tuning: Tuning) -> str:
+    """Sets every pragma of a Tuning, then asks for each."""
+    orders = [f"PRAGMA {name} = {value}" for name, value in wanted_pragmas(tuning).items()]
+    return ";".join([*orders, _READ_BACK])
 
 
 def wanted_pragmas(tuning: Tuning) -> dict[str, int]:

@@ -12,12 +12,15 @@ from multidb.engine.connect import Handle
 def wal_frames(handle: Handle) -> tuple[int, int] | None:
     """Frames in the write-ahead log and those copied back, or None for a file without one.
 
-    `SQLITE_CHECKPOINT_NOOP` reads the counters and copies nothing, unlike `PRAGMA wal_checkpoint`.
+    `SQLITE_CHECKPOINT_NOOP` reads the counters and copies nothing, unlike `PRAGMA wal_checkpoint`. It takes a lock
+    all the same: None, too, inside a transaction, and for a log that is read without a trace.
     """
     if handle.in_transaction:
-        return None  # SQLite does not look at the log from inside a transaction
+        return None
     try:
         frames, copied = handle.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
+    except apsw.ReadOnlyError:
+        return None
     except apsw.Error as error:
         raise handle.failure(error) from error
     return None if frames < 0 else (frames, copied)

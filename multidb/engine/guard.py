@@ -103,7 +103,7 @@ class Guard:
         if action in _TRANSACTIONS:
             self.refusal = "a session begins and ends its own transaction"
         elif action in _ATTACHING:
-            self.refusal = "ATTACH and DETACH need `exclusive()`"
+            self.refusal = "ATTACH, DETACH and VACUUM, which attaches a copy, need `exclusive()`"
         elif action == apsw.SQLITE_PRAGMA:
             name = (first or "").lower()
             if (second is None and name in READING_PRAGMAS) or name in ASKING_PRAGMAS:

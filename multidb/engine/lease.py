@@ -96,6 +96,11 @@ class Lease:
         with self._lock:
             return self._freed.wait_for(lambda: self._holder is None, max(0.0, deadline - time.monotonic()))
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody stands in the queue now."""
+        return bool(self._waiters)
+
     def holder(self) -> str | None:
         """Who holds the lease and for how long, in words."""
         with self._lock:

@@ -6,18 +6,15 @@ SQLite sorts them: first ascending, last descending.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from multidb.engine.rows import maker
 from multidb.engine.writing import quoted
 from multidb.errors import CursorError, StatementError
-from multidb.reports import Page, plain
+from multidb.reports import Page
 
 if TYPE_CHECKING:
     from multidb.engine.session import Params, Session
@@ -29,33 +26,44 @@ def page(
     session: Session, sql: str, params: Params, *, key: Key, after: str | None, limit: int, into: type[Any]
 ) -> Page[Any]:
     """One page; see `Session.page`."""
+    session._check_owner()
     columns, order = _check_key(key, limit)
-    base = sql.rstrip().rstrip(";")
-    statement = session._look_at(base, params)
+    statement = session._look_at(sql, params)
+    base = statement.text
     _refuse_own_order(session, base, params)
     places = _places(statement.columns, columns, sql)
     digest = _digest(base, columns, order)
-    values = None if after is None else _decoded(after, digest, len(columns))
-    rows: list[tuple[Any, ...]] = []
-    for part in _parts(columns, order, values):
-        query, bound = _query(base, params, columns, order, part, limit + 1 - len(rows))
-        rows += session.many(query, bound)
-        if len(rows) > limit:
-            break
-    if len(rows) > limit and _key_of(rows[limit - 1], places) == _key_of(rows[limit], places):
-        raise StatementError(
-            "the key does not tell two rows apart, so a page would lose one of them",
-            concern=session._name,
-            sql=sql,
-            hint="end the key in a unique column",
-        )
+
+    def read(values: tuple[Any, ...] | None, count: int) -> list[tuple[Any, ...]]:
+        """`count` rows that sort after `values`, or the first ones."""
+        rows: list[tuple[Any, ...]] = []
+        for part in _parts(columns, order, values):
+            if len(rows) < count:
+                query, bound = _query(base, params, columns, order, part, count - len(rows))
+                rows += session.many(query, bound)
+        return rows
+
+    rows = read(None if after is None else _decoded(after, digest, len(columns)), limit + 1)
     items: list[Any] = rows[:limit]
-    has_more = len(rows) > limit
-    last = _encoded(digest, _key_of(items[-1], places)) if has_more else None
+    cursor = None
+    if len(rows) > limit:
+        last, following = _key_of(rows[limit - 1], places), _key_of(rows[limit], places)
+        # Equal to Python is equal to SQLite; where letters' case and trailing spaces differ, a collation decides.
+        is_tie = last == following
+        if not is_tie and _loosely(last) == _loosely(following):
+            is_tie = [following] != [_key_of(row, places) for row in read(last, 1)]
+        if is_tie:
+            raise StatementError(
+                "the key does not tell two rows apart, so a page would lose one of them",
+                concern=session._name,
+                sql=sql,
+                hint="end the key in a unique column",
+            )
+        cursor = _encoded(digest, last)
     if into is not tuple:
-        make = maker(into, statement.columns, sql)
+        make = session._made(into, statement.columns, sql)
         items = [make(row) for row in items]
-    return Page(items=items, next_cursor=last, has_more=has_more)
+    return Page(items=items, next_cursor=cursor, has_more=cursor is not None)
 
 
 def _check_key(key: Key, limit: int) -> tuple[tuple[str, ...], tuple[bool, ...]]:
@@ -102,6 +110,10 @@ def _places(found: tuple[str, ...], columns: tuple[str, ...], sql: str) -> tuple
 
 def _key_of(row: tuple[Any, ...], places: tuple[int, ...]) -> tuple[Any, ...]:
     return tuple(row[place] for place in places)
+
+
+def _loosely(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.rstrip(" ").lower() if isinstance(value, str) else value for value in values)
 
 
 @attrs.frozen
@@ -163,35 +175,56 @@ def _query(
         part if isinstance(part, str) else f":multidb_{n}" if named else "?" for n, part in enumerate(condition)
     )
     by = ", ".join(f"{quoted(c)} {'DESC' if d else 'ASC'}" for c, d in zip(columns, order, strict=True))
-    sql = "SELECT * FROM (\n" + base + ("\n) WHERE " + where if where else "\n)")
-    sql += f"\nORDER BY {by}\nLIMIT {int(limit)}"
+    where = f" WHERE {where}" if where else ""
+    sql = f"SELECT * FROM (\n{base}\n){where}\nORDER BY {by}\nLIMIT {limit:d}"  # noqa: S608  # names are quoted
     return sql, {**params, **bound} if isinstance(params, Mapping) else (*params, *bound.values())
 
 
 def _digest(sql: str, columns: tuple[str, ...], order: tuple[bool, ...]) -> str:
+    import hashlib  # here and below: not before somebody pages
+
     return hashlib.sha256(repr((sql, columns, order)).encode()).hexdigest()[:16]
 
 
 def _encoded(digest: str, values: tuple[Any, ...]) -> str:
-    text = json.dumps([digest, [plain(value) for value in values]], separators=(",", ":"))
+    import base64
+    import json
+
+    text = json.dumps([digest, [_plain(value) for value in values]], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
 
 def _decoded(cursor: str, digest: str, width: int) -> tuple[Any, ...]:
+    import base64
+    import json
+
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         found, values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         values = tuple(_value(value) for value in values)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CursorError("this is no cursor of a page", hint="pass next_cursor as it was given") from error
     if found != digest or len(values) != width:
         raise CursorError("the cursor is of another statement or key", hint="begin again without after=")
     return values
 
 
+def _plain(value: Any) -> Any:
+    """A value of SQLite's in JSON, exactly: a blob and an infinity are marked."""
+    import base64
+
+    if isinstance(value, bytes):
+        return {"blob": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, float) and math.isinf(value):
+        return {"float": str(value)}
+    return value
+
+
 def _value(found: Any) -> Any:
+    import base64
+
     if isinstance(found, dict):
-        return base64.b64decode(found["$base64"])
-    if isinstance(found, list):
-        raise ValueError("a list is no value of SQLite")
+        return base64.b64decode(found["blob"], validate=True) if "blob" in found else float(found["float"])
+    if isinstance(found, (list, bool)) or (isinstance(found, int) and not -(2**63) <= found < 2**63):
+        raise ValueError("no value of SQLite")
     return found

@@ -10,17 +10,18 @@ from typing import Any, NoReturn
 
 from multidb.engine.connect import Handle
 from multidb.engine.lease import named
-from multidb.errors import ReaderTimeoutError
+from multidb.errors import ClosedError, ReaderTimeoutError
 
 
 class _Waiter:
-    """One caller in the queue; its turn comes with a handle, or with a free place."""
+    """One caller in the queue; its turn comes with a handle, with a free place, or with a refusal."""
 
-    __slots__ = ("handle", "label", "turn")
+    __slots__ = ("handle", "is_refused", "label", "turn")
 
     def __init__(self, label: str | int) -> None:
         self.label = label
         self.handle: Handle | None = None
+        self.is_refused = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
@@ -29,7 +30,7 @@ class ReaderPool:
     """Lends read-only handles to one caller each; opens them when they are needed, at most `limit`.
 
     `is_good` is asked before an idle handle is lent again, and `keeps` when one comes back; a handle for which
-    either says no is closed.
+    either says no is closed. Nobody waits while a handle is idle or a place is free, unless the pool is drained.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class ReaderPool:
         keeps: Callable[[Handle], bool] = lambda handle: True,
     ) -> None:
         self._opener = opener
-        self._limit = self._places = limit
+        self._limit = limit
         self._is_good = is_good
         self._keeps = keeps
         self._lock = threading.Lock()
@@ -50,24 +51,32 @@ class ReaderPool:
         self._opening = 0
         self._waiters: deque[_Waiter] = deque()
         self._drained = threading.Condition(self._lock)
+        self._is_paused = False
+        self._is_shut = False
+        self._orphans: deque[Handle] = deque()  # given back by finalizers, not yet taken in
         self.timeouts = 0
 
     def borrow(self, timeout: float, label: str | int) -> Handle:
         """A handle that nobody else has until it is given back.
 
-        Raises ReaderTimeoutError, naming the longest reader, and whatever opening a new one raises. `label` is what
-        that reader is called: a name, or the number of a thread.
+        Raises ReaderTimeoutError, naming the longest reader, ClosedError after `shut`, and whatever opening a new one
+        raises. `label` is what that reader is called: a name, or the number of a thread.
         """
         deadline: float | None = None
         while True:
             waiter: _Waiter | None = None
+            handle: Handle | None = None
             with self._lock:
-                if self._idle and self._limit:  # nobody waits while a handle is idle: it would have been handed over
-                    handle: Handle | None = self._idle.pop()
-                    self._lent[handle] = time.monotonic(), label  # type: ignore[index]  # popped, not None
-                elif len(self._lent) + self._opening < self._limit:
+                if self._is_shut:
+                    raise _closing()
+                if self._orphans:
+                    self._take_in_orphans()
+                may_go = not self._is_paused or self._has_one(label)
+                if may_go and self._idle:
+                    handle = self._idle.pop()
+                    self._lent[handle] = time.monotonic(), label
+                elif may_go and len(self._lent) + self._opening < self._limit:
                     self._opening += 1
-                    handle = None
                 else:
                     waiter = _Waiter(label)
                     self._waiters.append(waiter)
@@ -82,21 +91,40 @@ class ReaderPool:
 
     def _wait(self, waiter: _Waiter, deadline: float, timeout: float) -> Handle | None:
         """The handle that is handed over, or None for a free place to open one in."""
-        if not waiter.turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        try:
+            came = waiter.turn.acquire(timeout=max(0.0, deadline - time.monotonic()))
+        except BaseException:  # Ctrl-C while waiting: what has come meanwhile is for the next
             with self._lock:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-                    self.timeouts += 1
-                    self._refuse(timeout)
+                self._decline(waiter)
+            raise
+        with self._lock:
+            self._take_in_orphans()
+            if not came and waiter in self._waiters:
+                self._waiters.remove(waiter)
+                self.timeouts += 1
+                self._refuse(timeout)
+        if waiter.is_refused:
+            raise _closing()
         return waiter.handle
 
     def _refuse(self, timeout: float) -> NoReturn:
         oldest = min(self._lent.values(), key=lambda lent: lent[0], default=None)
         raise ReaderTimeoutError(
-            f"all {self._places} readers were in use for {timeout:g} s",
+            f"all {self._limit} readers were in use for {timeout:g} s",
             holder=f"{named(oldest[1])}, for {time.monotonic() - oldest[0]:.1f} s" if oldest else None,
             hint="end read sessions and streams sooner, or give the concern more readers",
         )
+
+    def _decline(self, waiter: _Waiter) -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif waiter.handle is not None:
+            self._lent.pop(waiter.handle, None)
+            self._idle.append(waiter.handle)
+            self._serve()
+        elif not waiter.is_refused:
+            self._opening -= 1
+            self._serve()
 
     def _open(self, label: str | int) -> Handle:
         try:
@@ -104,11 +132,18 @@ class ReaderPool:
         except BaseException:
             with self._lock:
                 self._opening -= 1
-                self._hand_on(None)
+                self._serve()
             raise
         with self._lock:
             self._opening -= 1
-            self._lent[handle] = time.monotonic(), label
+            is_late = self._is_shut
+            if is_late:
+                self._serve()
+            else:
+                self._lent[handle] = time.monotonic(), label
+        if is_late:
+            handle.close()
+            raise _closing()
         return handle
 
     def give_back(self, handle: Handle) -> None:
@@ -118,7 +153,29 @@ class ReaderPool:
             return
         with self._lock:
             self._lent.pop(handle, None)
-            self._hand_on(handle)
+            self._idle.append(handle)
+            if self._waiters or self._is_paused:
+                self._serve()
+
+    def adopt(self, handle: Handle) -> None:
+        """Take back a lent handle from a finalizer, which may run in the middle of anything, our own lock included."""
+        self._orphans.append(handle)
+        if self._lock.acquire(blocking=False):  # or whoever has the lock, or takes it next, will find it
+            try:
+                self._take_in_orphans()
+            finally:
+                self._lock.release()
+
+    def _take_in_orphans(self) -> None:
+        """Put what finalizers left where it belongs; the lock is held."""
+        while self._orphans:
+            handle = self._orphans.popleft()
+            self._lent.pop(handle, None)
+            if self._keeps(handle):
+                self._idle.append(handle)
+            else:
+                handle.close()
+        self._serve()
 
     def _discard(self, handle: Handle) -> None:
         try:
@@ -126,51 +183,88 @@ class ReaderPool:
         finally:
             with self._lock:
                 self._lent.pop(handle, None)
-                self._hand_on(None)
+                self._serve()
 
-    def _hand_on(self, handle: Handle | None) -> None:
-        """Give a handle, or the place of one that is gone, to the longest waiter; the lock is held."""
-        if self._waiters and self._limit:
-            waiter = self._waiters.popleft()
-            waiter.handle = handle
-            if handle is None:
-                self._opening += 1
+    def _serve(self) -> None:
+        """Hand idle handles, then free places, to those who wait, the longest first; the lock is held."""
+        while (waiter := self._next()) is not None:
+            if self._idle:
+                waiter.handle = self._idle.pop()
+                self._lent[waiter.handle] = time.monotonic(), waiter.label
             else:
-                self._lent[handle] = time.monotonic(), waiter.label
+                self._opening += 1
             waiter.turn.release()
-            return
-        if handle is not None:
-            self._idle.append(handle)
-        if not self._lent:
+        if self._is_shut or not (self._lent or self._opening):
             self._drained.notify_all()
 
+    def _next(self) -> _Waiter | None:
+        """Takes the waiter whose turn it is out of the queue, where there is something to give."""
+        if not self._waiters or (not self._idle and len(self._lent) + self._opening >= self._limit):
+            return None
+        if not self._is_paused:
+            return self._waiters.popleft()
+        waiter = next((waiter for waiter in self._waiters if self._has_one(waiter.label)), None)
+        if waiter is not None:
+            self._waiters.remove(waiter)
+        return waiter
+
+    def _has_one(self, label: str | int) -> bool:
+        """Whether the caller reads already: whoever waits for it to end must not keep it from reading on."""
+        return any(holder == label for _, holder in self._lent.values())
+
     def drain(self, deadline: float) -> bool:
-        """Lend nothing more and wait until all is back; False, and lending again, where the deadline passes first."""
+        """Lend nothing more, but to those who read already, and wait until all is back.
+
+        False, and lending to everybody again, where the deadline passes first. After `shut` it is False at once, unless all is
+        back.
+        """
         with self._lock:
-            self._places, self._limit = self._limit, 0
-            while self._lent or self._opening:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._drained.wait(left):
-                    break
-            drained = not (self._lent or self._opening)
+            self._is_paused = True
+            self._take_in_orphans()
+            try:
+                self._drained.wait_for(
+                    lambda: self._is_shut or not (self._lent or self._opening), max(0.0, deadline - time.monotonic())
+                )
+            finally:
+                drained = not (self._lent or self._opening)
+                if not drained:
+                    self._resume()
         if drained:
             self.close_idle()
-        else:
-            self.resume()
         return drained
 
     def resume(self) -> None:
         """Lend again after `drain`."""
         with self._lock:
-            self._limit = self._places
-            for _ in range(min(self._limit, len(self._waiters))):
-                self._hand_on(self._idle.pop() if self._idle else None)
+            self._resume()
 
-    def interrupt(self) -> None:
-        """Stop every statement that runs on a lent handle."""
+    def _resume(self) -> None:
+        if not self._is_shut:
+            self._is_paused = False
+            self._serve()
+
+    def shut(self) -> None:
+        """Refuse everybody who waits or comes, for good; what is lent stays lent until it is given back."""
         with self._lock:
-            for handle in self._lent:
-                handle.interrupt()
+            self._is_shut = self._is_paused = True
+            while self._waiters:
+                waiter = self._waiters.popleft()
+                waiter.is_refused = True
+                waiter.turn.release()
+            self._drained.notify_all()
+
+    def wait_until_back(self, deadline: float, *, passing: str | int) -> bool:
+        """Whether all is back before the deadline, but what was lent under the label `passing`; for after `shut`."""
+        with self._lock:
+            return self._drained.wait_for(
+                lambda: not self._opening and all(label == passing for _, label in self._lent.values()),
+                max(0.0, deadline - time.monotonic()),
+            )
+
+    def lent(self) -> list[Handle]:
+        """The handles that somebody has now."""
+        with self._lock:
+            return list(self._lent)
 
     def close_idle(self) -> list[Exception]:
         """Close the handles that nobody has; the errors of those that would not close."""
@@ -180,22 +274,20 @@ class ReaderPool:
         return _closed(idle)
 
     def close(self) -> list[Exception]:
-        """Close every handle, lent ones too; the errors of those that would not close."""
+        """Close every handle, lent ones too, whose holders get ClosedError from now on; the errors on the way."""
         with self._lock:
             lent = list(self._lent)
             self._lent.clear()
+        for handle in lent:
+            handle.is_shut = True
         return self.close_idle() + _closed(lent)
-
-    def handles(self) -> list[Handle]:
-        """Every handle, lent or idle."""
-        return [*self._idle, *self._lent]
 
     def facts(self) -> dict[str, Any]:
         """Readers open, in use and waited for; the oldest one in use with its age in seconds."""
         with self._lock:
             oldest = min(self._lent.values(), key=lambda lent: lent[0], default=None)
             return {
-                "limit": self._places,
+                "limit": self._limit,
                 "open": len(self._idle) + len(self._lent),
                 "busy": len(self._lent),
                 "waiting": len(self._waiters),
@@ -212,3 +304,7 @@ def _closed(handles: list[Handle]) -> list[Exception]:
         except Exception as error:  # every handle is closed before any error is raised
             found.append(error)
     return found
+
+
+def _closing() -> ClosedError:
+    return ClosedError("the database lends no more readers: it is closing")

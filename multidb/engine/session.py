@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, Literal, NoReturn, TypeVar, overload
+from weakref import ReferenceType, ref
 
 import apsw
 
@@ -22,7 +23,6 @@ from multidb.engine.rows import Maker, maker
 from multidb.engine.statement import Statement, look_at
 from multidb.engine.stream import Stream
 from multidb.errors import (
-    ForkedError,
     MultidbError,
     NoRowError,
     ReadOnlySessionError,
@@ -36,6 +36,8 @@ from multidb.reports import InsertResult, Page, PlanStep, QueryPlan, Result
 T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any]
 _KNOWN_AT_MOST = 1024
+_NO_ROWID = -(2**63)
+"""A rowid that no table of an application has; what says that a statement inserted nothing."""
 
 
 class Session:
@@ -45,11 +47,32 @@ class Session:
     or an attrs class whose fields are the columns.
     """
 
-    __slots__ = ("_handle", "_known", "_name", "_open_streams", "_reads_only", "_run", "_task", "_thread")
+    __slots__ = (
+        "_handle",
+        "_is_lost",
+        "_known",
+        "_name",
+        "_reads_only",
+        "_run",
+        "_savepoints",
+        "_streams",
+        "_task",
+        "_thread",
+        "_transaction",
+    )
 
-    def __init__(self, handle: Handle, name: str, *, reads_only: bool = True) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        name: str,
+        *,
+        reads_only: bool = True,
+        transaction: Literal["none", "own"] | Session = "none",
+    ) -> None:
         self._handle = handle
         self._name = name
+        self._transaction = transaction  # another session's, for a view of it
+        self._is_lost = False
         self._task = current_task()
         self._thread = get_ident()
         # A view on a writer's connection must look at each statement: SQLite would let it write.
@@ -59,7 +82,8 @@ class Session:
         self._run: Callable[..., apsw.Cursor] = (
             handle.cursor.execute if handle.tuning.statement_timeout_ms is None else self._timed
         )
-        self._open_streams: list[Stream[Any]] = []
+        self._streams: list[ReferenceType[Stream[Any]]] = []  # a dropped one ends by itself
+        self._savepoints = 0  # that are open now
 
     # --- reading ------------------------------------------------------------------------------------
 
@@ -76,7 +100,7 @@ class Session:
             make = None if into is tuple else self._maker(into, cursor, sql, params)
             row = cursor.fetchone()
             more = row is not None and cursor.fetchone() is not None
-        except CAUGHT as error:
+        except BaseException as error:
             self._fail(error, sql, params)
         if row is None:
             raise NoRowError("no row where exactly one was asked for", concern=self._name, sql=sql)
@@ -96,7 +120,7 @@ class Session:
             cursor = self._run(sql, params)
             make = None if into is tuple else self._maker(into, cursor, sql, params)
             row = cursor.fetchone()
-        except CAUGHT as error:
+        except BaseException as error:
             self._fail(error, sql, params)
         return row if make is None or row is None else make(row)
 
@@ -112,7 +136,7 @@ class Session:
             cursor = self._run(sql, params)
             make = None if into is tuple else self._maker(into, cursor, sql, params)
             rows = cursor.fetchall()
-        except CAUGHT as error:
+        except BaseException as error:
             self._fail(error, sql, params)
         return rows if make is None else [make(row) for row in rows]
 
@@ -127,7 +151,7 @@ class Session:
             cursor = self._run(sql, params)
             row = cursor.fetchone()
             more = row is not None and cursor.fetchone() is not None
-        except CAUGHT as error:
+        except BaseException as error:
             self._fail(error, sql, params)
         width = len(row) if row is not None else len(self._look_at(sql, params).columns)
         if width != 1:
@@ -148,10 +172,13 @@ class Session:
         A context manager: leaving the block ends the statement, which otherwise keeps its snapshot of the
         database open. It ends at the latest with the session.
         """
-        self._admit(sql, params)
-        self._open_streams = [stream for stream in self._open_streams if not stream.closed]
-        stream: Stream[Any] = Stream(self, sql, params, into, chunk)
-        self._open_streams.append(stream)
+        if not isinstance(chunk, int) or chunk < 1:
+            raise StatementError("chunk must be 1 or more", concern=self._name, sql=sql)
+        statement = self._admit(sql, params)
+        self._made(into, statement.columns, sql)
+        self._streams = [one for one in self._streams if (stream := one()) is not None and not stream.closed]
+        stream = Stream(self, sql, params, into, chunk)
+        self._streams.append(ref(stream))
         return stream
 
     @overload
@@ -195,7 +222,6 @@ class Session:
 
     def explain(self, sql: str, params: Params = ()) -> QueryPlan:
         """How SQLite would run the statement; it is not run."""
-        self._admit(sql, params)
         rows = self.many(f"EXPLAIN QUERY PLAN {sql}", params)
         depths = {0: -1}
         steps = []
@@ -212,21 +238,25 @@ class Session:
 
     def execute(self, sql: str, params: Params = ()) -> Result:
         """Run one statement to its end. Raises ReadOnlySessionError for one that writes, in a read session."""
-        if sql not in self._known or get_ident() != self._thread:
-            self._admit(sql, params)
+        statement = self._known.get(sql)
+        if statement is None or get_ident() != self._thread:
+            statement = self._admit(sql, params)
         connection = self._handle.connection
+        last_rowid = connection.last_insert_rowid()
+        if not statement.asks_rowid:  # only so can it be told whether the statement inserts anything
+            connection.set_last_insert_rowid(_NO_ROWID)
         try:
             before = connection.total_changes()
-            connection.set_last_insert_rowid(0)
             rows = self._run(sql, params).fetchall()
-            changed = connection.total_changes() != before
-            return Result(
-                changes=connection.changes() if changed else 0,
-                last_rowid=(connection.last_insert_rowid() or None) if changed else None,
-                rows=rows,
-            )
-        except CAUGHT as error:
+            changes = connection.changes() if connection.total_changes() != before else 0
+        except BaseException as error:
+            connection.set_last_insert_rowid(last_rowid)
             self._fail(error, sql, params)
+        rowid = connection.last_insert_rowid()
+        if rowid == _NO_ROWID:
+            connection.set_last_insert_rowid(last_rowid)
+            return Result(changes=changes, last_rowid=None, rows=rows)
+        return Result(changes=changes, last_rowid=rowid if changes else None, rows=rows)
 
     def executemany(self, sql: str, rows: Iterable[Params]) -> int:
         """Run one statement for each row of parameters; the number of rows that were changed."""
@@ -259,7 +289,7 @@ class Session:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _admit(self, sql: str, params: Params) -> None:
+    def _admit(self, sql: str, params: Params) -> Statement:
         """Look at a statement that is new here, and at who brings it."""
         self._check_owner()
         statement = self._handle.known.get(sql)
@@ -275,23 +305,23 @@ class Session:
                 sql=sql,
                 hint="reading verbs and sessions cannot write: use execute, or a write session",
             )
+        return statement
 
     def _look_at(self, sql: str, params: Params) -> Statement:
         self._handle.guard.refusal = None
         try:
             return look_at(self._handle.connection, sql, params)
         except CAUGHT as error:
-            self._fail(error, sql, params)
+            self._fail(error, sql)  # nothing runs yet, so that no value can be in the message
         except MultidbError as error:
             raise error.within(self._name) from None
 
     def _check_owner(self) -> None:
-        if self._handle.is_forked:
-            raise ForkedError(
-                "the session was entered before this process was forked",
-                concern=self._name,
-                hint="open the databases after the fork, or start workers with spawn",
-            )
+        over = self._handle.over()
+        if over is not None:
+            raise over.within(self._name, str(self._handle.path))
+        if self._is_lost:
+            self._refuse_lost()
         if self._thread == 0:
             raise SessionMisuseError("the session has ended", concern=self._name)
         if get_ident() != self._thread or (self._task is not None and current_task() is not self._task):
@@ -301,40 +331,70 @@ class Session:
                 hint="enter a session of your own; the database itself may be shared",
             )
 
+    def _refuse_lost(self) -> NoReturn:
+        raise SessionMisuseError(
+            "SQLite rolled this transaction back when a statement failed; nothing of it is left",
+            concern=self._name,
+            hint="let the statement's error leave the block, and begin a new transaction",
+        )
+
     def _maker(self, into: type[Any], cursor: apsw.Cursor, sql: str, params: Params) -> Maker:
         """How to make rows of what `cursor` has just begun to read."""
         try:
             columns = tuple(column[0] for column in cursor.get_description())
         except apsw.ExecutionCompleteError:  # no row came, and the cursor has let go of its statement
             columns = self._look_at(sql, params).columns
+        return self._made(into, columns, sql)
+
+    def _made(self, into: type[Any], columns: tuple[str, ...], sql: str) -> Maker:
         try:
             return maker(into, columns, sql)
         except StatementError as error:
             raise error.within(self._name) from None
 
     def _timed(self, sql: str, params: Params) -> apsw.Cursor:
-        allowed = self._handle.tuning.statement_timeout_ms
-        assert allowed is not None  # or `_run` were the cursor's own method
-        self._handle.deadline = time.monotonic() + allowed / 1000
+        self._start_clock()
         return self._handle.cursor.execute(sql, params)
 
+    def _start_clock(self) -> None:
+        """From now on `statement_timeout_ms` runs, where there is one."""
+        allowed = self._handle.tuning.statement_timeout_ms
+        if allowed is not None:
+            self._handle.deadline = time.monotonic() + allowed / 1000
+
     def _fail(self, error: BaseException, sql: str | None, params: Any = ()) -> NoReturn:
-        """Raise our error for one of SQLite's."""
+        """Raise our error for one of SQLite's, and any other as it is; then see what it did to the transaction."""
+        try:
+            if not isinstance(error, CAUGHT):
+                raise error
+            self._raise(error, sql, params)
+        finally:
+            self._after_failure()
+
+    def _raise(self, error: BaseException, sql: str | None, params: Any) -> NoReturn:
         ours = self._handle.failure(error, sql, params).within(self._name, str(self._handle.path))
         if isinstance(ours, StatementTimeoutError):
             deadline = self._handle.deadline
             timed_out = deadline is not None and time.monotonic() > deadline
             ours.args = (f"the statement {'ran past its time' if timed_out else 'was interrupted'}",)
-        self._after_failure()
         raise ours from ours.__cause__
 
     def _after_failure(self) -> None:
-        """What a failed statement means for the session."""
+        """SQLite may have ended the transaction: what came after would be committed alone, or see another moment."""
+        if isinstance(self._transaction, Session):
+            self._transaction._after_failure()
+            self._is_lost = self._transaction._is_lost
+        elif self._transaction == "own":
+            self._is_lost = not self._handle.in_transaction
+        if self._is_lost:
+            self._known = {}
 
     def _end(self) -> None:
         """Close what is still streaming and refuse every later call."""
-        for stream in self._open_streams:
-            stream.close()
+        for one in self._streams:
+            stream = one()
+            if stream is not None:
+                stream.cut()
         self._thread = 0
         self._known = {}
 
@@ -348,12 +408,11 @@ class ReadSession(Session):
 class WriteSession(Session):
     """One transaction: everything in it is committed at the end of the block, or nothing is."""
 
-    __slots__ = ("_after_commit", "is_lost")
+    __slots__ = ("_after_commit",)
 
     def __init__(self, handle: Handle, name: str) -> None:
-        super().__init__(handle, name, reads_only=False)
+        super().__init__(handle, name, reads_only=False, transaction="own")
         self._after_commit: list[Callable[[], object]] = []
-        self.is_lost = False
 
     def savepoint(self) -> writing.Savepoint:
         """A nested block: an exception that leaves it undoes what was done in it, and no more."""
@@ -363,24 +422,6 @@ class WriteSession(Session):
         """Call `fn` once the transaction is committed and the write lease is given back; never after a rollback."""
         self._check_owner()
         self._after_commit.append(fn)
-
-    def _after_failure(self) -> None:
-        """SQLite may have rolled the transaction back; what came after would be committed one by one."""
-        if not self._handle.in_transaction:
-            self.is_lost = True
-            self._known = {}
-
-    def _check_owner(self) -> None:
-        super()._check_owner()
-        if self.is_lost:
-            self._refuse_lost()
-
-    def _refuse_lost(self) -> NoReturn:
-        raise SessionMisuseError(
-            "SQLite rolled this transaction back when a statement failed; nothing of it is left",
-            concern=self._name,
-            hint="let the statement's error leave the block, and begin a new transaction",
-        )
 
     def _call_after_commit(self) -> None:
         """Call what `on_commit` was given, all of it, in order; then raise what went wrong."""

@@ -6,22 +6,26 @@ nothing is run. The compiled form stays in APSW's cache for the run that follows
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import apsw
 
+from multidb.engine.tokens import words
 from multidb.errors import StatementError
 
 
 class Statement:
     """What SQLite says of one statement."""
 
-    __slots__ = ("columns", "is_explain", "is_readonly")
+    __slots__ = ("asks_rowid", "columns", "is_readonly", "text")
 
-    def __init__(self, columns: tuple[str, ...], *, is_readonly: bool, is_explain: bool) -> None:
+    def __init__(self, text: str, columns: tuple[str, ...], *, is_readonly: bool) -> None:
+        self.text = text.strip().rstrip(";")
         self.columns = columns
-        self.is_readonly = is_readonly
-        self.is_explain = is_explain
+        self.is_readonly = is_readonly or next(words(text), "").upper() == "PRAGMA"  # as the guard lets them pass
+        self.asks_rowid = "last_insert_rowid" in text.lower()
 
 
 def look_at(connection: apsw.Connection, sql: str, params: Any) -> Statement:
@@ -34,6 +38,8 @@ def look_at(connection: apsw.Connection, sql: str, params: Any) -> Statement:
         raise StatementError(f"SQL must be text, not {type(sql).__name__}")
     if "\0" in sql:
         raise StatementError("SQL text holds a NUL character", sql=sql)
+    if not isinstance(params, (Sequence, Mapping, NoneType)):  # what can be read once only would be used up here
+        raise StatementError(f"parameters must be a sequence or a mapping, not {type(params).__name__}", sql=sql)
     found = _traced(connection, sql, params)
     if found is None:
         raise StatementError("there is no statement in this SQL text", sql=sql)
@@ -49,7 +55,7 @@ def _traced(connection: apsw.Connection, sql: str, params: Any) -> tuple[str, St
     def stop(cursor: apsw.Cursor, text: str, _: object) -> bool:
         if cursor.has_vdbe:
             columns = tuple(column[0] for column in cursor.get_description())
-            found.append((text, Statement(columns, is_readonly=cursor.is_readonly, is_explain=cursor.is_explain > 0)))
+            found.append((text, Statement(text, columns, is_readonly=cursor.is_readonly)))
         return False
 
     cursor = connection.cursor()

@@ -1,21 +1,21 @@
 """Reading another program's database without a trace in its folder.
 
-| in the owner's folder        | how it is opened                                     | held open |
-|------------------------------|------------------------------------------------------|-----------|
-| `-wal` and `-shm` beside it  | `mode=ro&readonly_shm=1`: a live snapshot            | only for one use: it would keep the owner from cleaning up |
-| neither, and no `-journal`   | `immutable=1`, valid while the file stays as it was  | yes: it holds no lock |
-| anything else, or refused    | a private copy, made by a child process              | yes, while the original stays as it was |
+| in the owner's folder       | how it is opened                                    | how long it is held open        |
+|-----------------------------|-----------------------------------------------------|---------------------------------|
+| `-wal` and `-shm` beside it | `mode=ro&readonly_shm=1`: a live snapshot           | for one use: the owner tidies up |
+| neither, and no `-journal`  | `immutable=1`, valid while the file stays as it was | till then: it holds no lock     |
+| anything else, or refused   | a private copy, made by a child process             | till then                       |
 
 The copy is made in another process because closing any descriptor of a file drops the locks that this
 process holds on it. The same opens serve our own files where nothing may be written.
+
+Whether a file stayed as it was is told by its size and times. The clock of a file system ticks, and two writes
+within a tick look like one; so a state is trusted only when it is older than that.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
 import time
 import weakref
 from pathlib import Path
@@ -26,11 +26,13 @@ import attrs
 
 from multidb.concerns import Tuning
 from multidb.engine.connect import Handle, connect
-from multidb.errors import BusyError, CorruptError, MultidbError, StorageError
+from multidb.errors import BusyError, CorruptError, MultidbError, PermissionDeniedError, StorageError
 from multidb.files import sidecar
 
 _SIDES: Final = ("", "-wal", "-journal")
 _TRIES: Final = 20
+_TICK_NS: Final = 20_000_000
+"""Longer than the tick of any file system's clock; 10 ms is the longest of Linux."""
 
 State = tuple[tuple[int, int, int, int] | None, ...]
 """Device, inode, size and mtime of the file, its `-wal` and its `-journal`; None where one is missing."""
@@ -46,6 +48,12 @@ def state_of(path: Path) -> State:
         except (FileNotFoundError, NotADirectoryError):
             found.append(None)
     return tuple(found)
+
+
+def _is_settled(state: State) -> bool:
+    """Whether a further change would show. A time in the future is nobody's who writes now."""
+    now = time.time_ns()
+    return all(found is None or abs(now - found[3]) > _TICK_NS for found in state)
 
 
 @attrs.define
@@ -65,9 +73,14 @@ class Traceless:
         tuning = attrs.evolve(self.tuning, statement_cache=min(self.tuning.statement_cache, 64))
         for _ in range(_TRIES):
             before = state_of(self.path)
+            if before[0] is None:
+                raise StorageError("the file is gone", path=str(self.path), retryable=True)
             try:
                 if before[1] is not None and before[2] is None and _exists(sidecar(self.path, "-shm")):
                     return self._connect("mode=ro&readonly_shm=1", tuning)
+                if not _is_settled(before):
+                    time.sleep(0.01)
+                    continue
                 if before[1] is None and before[2] is None and not _exists(sidecar(self.path, "-shm")):
                     handle = self._connect("immutable=1", tuning)
                     if state_of(self.path) == before:
@@ -78,7 +91,7 @@ class Traceless:
             except (StorageError, CorruptError, BusyError) as error:
                 if state_of(self.path) == before and not _may_be_the_way_in(error):
                     raise
-            copied = self._copy(tuning)
+            copied = self._copy(before, tuning) if _is_settled(before) else None
             if copied is not None:
                 return copied
             time.sleep(0.01)  # the owner is writing: its next pause is ours
@@ -103,14 +116,14 @@ class Traceless:
         return handle not in self._states or handle.scratch is not None
 
     def _connect(self, options: str, tuning: Tuning) -> Handle:
-        target = f"file:{quote(str(self.path))}?{options}"
+        target = f"file:{quote(os.fsencode(self.path))}?{options}"
         return connect(target, self.path, tuning, read_only=True, extensions=self.extensions, uri=True)
 
-    def _copy(self, tuning: Tuning) -> Handle | None:
-        """A handle on a private copy, or None where the original changed while it was copied."""
-        before = state_of(self.path)
-        if before[0] is None:
-            return None
+    def _copy(self, before: State, tuning: Tuning) -> Handle | None:
+        """A handle on a private copy, or None where the original is not, or does not stay, as it was `before`."""
+        import shutil  # these two, and the child, only where a copy has to be made
+        import tempfile
+
         scratch = Path(tempfile.mkdtemp(prefix="multidb-"))
         try:
             target = scratch / "copy.sqlite"
@@ -144,10 +157,12 @@ def _exists(path: Path) -> bool:
 
 def _may_be_the_way_in(error: MultidbError) -> bool:
     """Whether another way of opening may succeed where this one failed: it could not be opened or locked."""
-    return not isinstance(error, CorruptError)
+    return not isinstance(error, (CorruptError, PermissionDeniedError))
 
 
 def _child_copy(source: Path, target: Path) -> None:
+    import subprocess
+
     done = subprocess.run(
         ["cp", "--", str(source), str(target)],
         stdin=subprocess.DEVNULL,
@@ -156,5 +171,11 @@ def _child_copy(source: Path, target: Path) -> None:
     )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
+        if not os.access(source, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionDeniedError(
+                f"{source.name} may not be read: {said}",
+                path=str(source),
+                hint="look at the owner and mode of the file",
+            )
         raise StorageError(f"the file could not be copied to read it: {said}", path=str(source))
     os.chmod(target, 0o600)

@@ -16,17 +16,24 @@ from multidb.engine.connect import Handle
 from multidb.engine.holders import write_lock_holder
 from multidb.errors import MultidbError, WriterTimeoutError
 
+_PATIENCE: Final = 16
+"""How many times `wal_autocheckpoint` the log may hold while somebody waits to write. SQLite appends a checkpoint,
+with two fsyncs, to the COMMIT that passes the mark, and everybody who waits would wait for it, too."""
 _SLICE_MS: Final = 250
 """How long one wait inside SQLite may last: between two, signals and the deadline are looked at."""
 
 
 def begin_read(handle: Handle) -> None:
     """Begin a snapshot: a deferred BEGIN sees nothing yet, its first read pins the moment."""
-    handle.control("BEGIN")
     try:
+        handle.control("BEGIN")
         handle.cursor.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except apsw.Error as error:
+        ours = handle.failure(error)
+        end_read(handle)
+        raise ours from error
     except BaseException:
-        roll_back(handle)
+        end_read(handle)
         raise
 
 
@@ -43,6 +50,8 @@ def begin_write(handle: Handle, deadline: float) -> None:
                 handle.control("BEGIN IMMEDIATE")
                 return
             except (apsw.BusyError, apsw.LockedError) as error:
+                if handle.is_shut:
+                    raise handle.failure(error) from error
                 if time.monotonic() >= deadline:
                     raise WriterTimeoutError(
                         "another connection kept the write lock past the deadline",
@@ -57,11 +66,25 @@ def begin_write(handle: Handle, deadline: float) -> None:
         handle.connection.set_busy_timeout(handle.tuning.busy_timeout_ms)
 
 
-def commit(handle: Handle, deadline: float) -> None:
+def commit(handle: Handle, deadline: float, *, is_awaited: bool = False) -> None:
     """Commit; while somebody's lock keeps it from it, try again until the deadline, then roll back.
 
-    After an error nothing of the transaction is left.
+    `is_awaited` leaves the checkpoint, where one is due, to a commit that nobody waits for. After an error nothing
+    of the transaction is left.
     """
+    pages = handle.tuning.wal_autocheckpoint
+    if not (is_awaited and pages):
+        _commit(handle, deadline)
+        return
+    handle.connection.wal_autocheckpoint(pages * _PATIENCE)
+    try:
+        _commit(handle, deadline)
+    finally:
+        if handle.connection:
+            handle.connection.wal_autocheckpoint(pages)
+
+
+def _commit(handle: Handle, deadline: float) -> None:
     while True:
         try:
             handle.control("COMMIT")
@@ -80,13 +103,16 @@ def commit(handle: Handle, deadline: float) -> None:
 
 def roll_back(handle: Handle) -> None:
     """Undo the transaction where one still stands."""
-    if handle.in_transaction:
-        handle.control("ROLLBACK")
+    try:
+        if handle.in_transaction:
+            handle.control("ROLLBACK")
+    except apsw.Error as error:
+        raise handle.failure(error) from error
 
 
 def end_read(handle: Handle) -> None:
     """Let go of a snapshot; errors say nothing here, since nothing was written."""
     try:
         roll_back(handle)
-    except (apsw.Error, MultidbError):
+    except MultidbError:
         handle.close()

@@ -6,6 +6,7 @@ from multidb import files
 from multidb.database import Database
 from multidb.engine import facts
 from multidb.errors import MultidbError
+from multidb.places import State
 from multidb.reports import DatabaseStats
 
 _WAIT_S = 0.5
@@ -16,6 +17,8 @@ def cheap(database: Database) -> DatabaseStats:
     """What can be had in microseconds: sizes, pages, log, caches, and who uses the connections."""
     size = files.size_of(database.path)
     wal_bytes = files.size_of(files.sidecar(database.path, "-wal")) or 0
+    if database.state is State.UNOPENED:  # lazy, and looking at it is no use of it
+        return DatabaseStats(state=database.state.value, size_bytes=size, wal_bytes=wal_bytes)
     try:
         pages, frames, cache = database.probe(
             lambda handle: (facts.page_facts(handle), facts.wal_frames(handle), facts.statement_cache(handle)),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files as package_files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,11 +19,15 @@ from multidb.concerns import MANAGED_NAMES, Auto, Concern
 from multidb.errors import DuplicateVersionError, MigrationFileError
 from multidb.schema.script import Script, parse
 
-_NAME: Final = re.compile(r"([0-9]{1,18})_([A-Za-z0-9][A-Za-z0-9_.-]*)\.sql", re.ASCII)
-_LEFT_ALONE: Final = re.compile(r"\..*|.*~|.*\.(bak|orig|swp)|README.*|__pycache__", re.DOTALL)
+_NAME: Final = re.compile(r"([0-9]{1,18})_([A-Za-z0-9][A-Za-z0-9_.-]*)\.sql")
+_PYTHON_NAME: Final = re.compile(r"([0-9]{1,18})_([A-Za-z0-9][A-Za-z0-9_.-]*)\.py")
+_LEFT_ALONE: Final = re.compile(r"\..*|.*~|.*\.(bak|orig|swp)|README.*|__init__\.py", re.DOTALL)
 _LOOKS_LIKE_ONE: Final = re.compile(r".*\.(sql|py)", re.IGNORECASE | re.DOTALL)
+_FOLDER: Final = "look at the concern's `migrations`"
+_RULE: Final = "migrations are called like 001_initial.sql: a number, _, then letters, digits, _ . or -"
 
 
+@cache
 def shipped() -> Traversable:
     """The folder of this package's own migrations: in a wheel inside the package, in a checkout beside it."""
     package = package_files("multidb")
@@ -40,11 +45,23 @@ def folder_of(concern: Concern) -> Traversable | None:
 
 
 def versions(concern: Concern) -> frozenset[int] | None:
-    """The versions that the folder names, unread; None for a database without migrations here."""
+    """The versions that the folder names, unread; None for a database without migrations here.
+
+    Raises MigrationFileError where the folder cannot be read.
+    """
     folder = folder_of(concern)
     if folder is None:
         return None
-    names = _names(folder)
+    return _shipped_versions(concern.name) if isinstance(concern.migrations, Auto) else _versions(concern.name, folder)
+
+
+@cache
+def _shipped_versions(name: str) -> frozenset[int]:
+    return _versions(name, shipped() / name)
+
+
+def _versions(database: str, folder: Traversable) -> frozenset[int]:
+    names = _names(database, folder)
     return frozenset(int(found.group(1)) for name in names if (found := _NAME.fullmatch(name)))
 
 
@@ -52,69 +69,84 @@ def scripts(concern: Concern) -> tuple[Script, ...]:
     """Every migration of the concern, read, checked and in order.
 
     Raises MigrationFileError for a folder without one, for a near miss of a name and for anything doubtful in a
-    file; DuplicateVersionError names all files of one version.
+    file; DuplicateVersionError names all files of one version, or of one label.
     """
     folder = folder_of(concern)
     if folder is None:
         return ()
-    found: dict[int, list[tuple[str, str]]] = {}
-    for name in sorted(_names(folder)):
-        match = _NAME.fullmatch(name)
-        if match is None:
-            _refuse_near_miss(concern.name, folder, name)
-            continue
-        found.setdefault(int(match.group(1)), []).append((name, match.group(2)))
-    if 0 in found:
-        raise _file_error(concern.name, folder, found[0][0][0], "version 0 means that nothing is applied")
-    for version, files in found.items():
-        if len(files) > 1:
-            raise _duplicate(concern.name, version, [str(folder / name) for name, _ in files])
-    if not found:
-        raise _file_error(concern.name, folder, "", "there are no migrations in this folder")
-    return tuple(_read(concern.name, version, found[version][0], folder) for version in sorted(found))
+    files: dict[int, list[str]] = {}
+    for name in sorted(_names(concern.name, folder)):
+        match = _NAME.fullmatch(name) or _PYTHON_NAME.fullmatch(name)
+        if match is not None:
+            files.setdefault(int(match.group(1)), []).append(name)
+        elif _LOOKS_LIKE_ONE.fullmatch(name) and not _LEFT_ALONE.fullmatch(name) and not (folder / name).is_dir():
+            raise _error(concern.name, folder / name, "this file is named almost like a migration")
+    if 0 in files:
+        raise _error(concern.name, folder / files[0][0], "version 0 means that nothing is applied")
+    _refuse_twins(
+        concern.name, "version", {str(version): [str(folder / n) for n in files[version]] for version in files}
+    )
+    if not files:
+        raise _error(concern.name, folder, "there are no migrations in this folder")
+    found = tuple(_read(concern.name, version, folder / files[version][0]) for version in sorted(files))
+    labels: dict[str, list[str]] = {}
+    for script in found:
+        if script.label is not None:
+            labels.setdefault(_plain(script.label), []).append(script.path)
+    _refuse_twins(concern.name, "label", labels)
+    return found
 
 
-def _read(database: str, version: int, file: tuple[str, str], folder: Traversable) -> Script:
-    path = folder / file[0]
+def _read(database: str, version: int, path: Traversable) -> Script:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise _error(
+            database, path, "migrations in Python are not run by this version of multidb", hint="write it in SQL"
+        )
     try:
+        if not path.is_file():  # a pipe would be waited for without end
+            raise _error(database, path, "this is no regular file")
         raw = path.read_bytes()
     except OSError as error:
-        raise _file_error(database, folder, file[0], f"the file cannot be read: {error.strerror}") from error
-    return parse(raw, database=database, version=version, name=file[1], path=str(path))
+        raise _error(database, path, f"the file cannot be read: {error.strerror}") from error
+    return parse(raw, database=database, version=version, name=match.group(2), path=str(path))
 
 
-def _names(folder: Traversable) -> Iterable[str]:
+def _names(database: str, folder: Traversable) -> Iterable[str]:
     try:
         if isinstance(folder, Path):
             return os.listdir(folder)
         return [entry.name for entry in folder.iterdir()]
-    except OSError:
-        return []
+    except OSError as error:
+        raise _error(
+            database, folder, f"the folder cannot be read: {error.strerror}", hint="look at `migrations`"
+        ) from error
 
 
-def _refuse_near_miss(database: str, folder: Traversable, name: str) -> None:
-    if _LEFT_ALONE.fullmatch(name) or not _LOOKS_LIKE_ONE.fullmatch(name) or (folder / name).is_dir():
+def _plain(label: str) -> str:
+    """The label as its numbers are: 1.1 and 01.1.0 are one."""
+    numbers = [int(number) for number in label.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return ".".join(map(str, numbers))
+
+
+def _refuse_twins(database: str, what: str, paths: Mapping[str, list[str]]) -> None:
+    """Raise DuplicateVersionError where several files carry one version or label; it names every such file."""
+    twins = {key: found for key, found in paths.items() if len(found) > 1}
+    if not twins:
         return
-    raise _file_error(database, folder, name, "this file is named almost like a migration")
-
-
-def _file_error(database: str, folder: Traversable, name: str, message: str) -> MigrationFileError:
-    path = str(folder / name) if name else str(folder)
-    return MigrationFileError(
-        f"{path}: {message}",
+    told = "; ".join(f"{len(found)} migrations of {what} {key}: {', '.join(found)}" for key, found in twins.items())
+    raise DuplicateVersionError(
+        f"{database} has {told}",
         concern=database,
         database=database,
-        path=path,
-        hint="migrations are called like 001_initial.sql",
+        version=int(next(iter(twins))) if what == "version" else None,
+        path=next(iter(twins.values()))[-1],
+        paths=tuple(path for found in twins.values() for path in found),
+        hint=f"give one of them the next free {'number' if what == 'version' else 'label'}",
     )
 
 
-def _duplicate(database: str, version: int, paths: list[str]) -> DuplicateVersionError:
-    return DuplicateVersionError(
-        f"{database} has {len(paths)} migrations of version {version}: {', '.join(paths)}",
-        concern=database,
-        database=database,
-        version=version,
-        paths=tuple(paths),
-        hint="give one of them the next free number",
-    )
+def _error(database: str, path: Traversable, message: str, hint: str = _RULE) -> MigrationFileError:
+    return MigrationFileError(f"{path}: {message}", concern=database, database=database, path=str(path), hint=hint)

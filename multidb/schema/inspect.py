@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from multidb import log
 from multidb.concerns import Concern
 from multidb.engine.connect import Handle
-from multidb.errors import MultidbError
+from multidb.errors import DatabaseNotEmptyError, MigrationFileError, StatementError
 from multidb.schema import folder
 from multidb.schema import ledger as ledgers
 from multidb.schema.plan import too_new
+
+_LOOK: Final = """
+SELECT max(version), (SELECT value FROM _migration_meta WHERE key = 'database'),
+  (SELECT value FROM _migration_meta WHERE key = 'format')
+FROM _migrations"""
+_ABOVE_ALL: Final = 10**18
 
 
 def inspect_at_open(concern: Concern, handle: Handle) -> None:
     """Raise WrongDatabaseError or DatabaseTooNewError for a database that this program must not use.
 
-    The file names tell which versions are known; the files are not read. A ledger of another shape is for
-    `migrate` to refuse, since its database can be used.
+    The file names tell which versions are known; the files are not read, and a folder that cannot be read is for
+    `migrate` to refuse. So is a ledger of another shape, since its database can be used.
     """
-    known = folder.versions(concern)
+    try:
+        known = folder.versions(concern)
+        newest = max(known or (), default=0)
+    except MigrationFileError:
+        known, newest = frozenset(), _ABOVE_ALL
     if known is None:
         return
     try:
-        ledger = ledgers.read(handle.ask, concern.name)
-    except MultidbError:
+        ((head, owner, form),) = handle.ask(_LOOK)
+        if (owner, form) == (concern.name, ledgers.FORMAT) and (head or 0) <= newest:
+            return  # as nearly always, for the price of one statement
+    except StatementError:
+        pass  # there is no ledger, or it is another program's
+    try:
+        ledger = ledgers.read(handle.ask, concern.name, above=newest)
+    except DatabaseNotEmptyError:
         return
     ledger.check_owner(concern.name)
-    newest = max(known, default=0)
     for record in ledger.records:
-        if record.version > newest and record.compat == "breaking":
-            raise too_new(concern.name, record, newest)
+        if record.compat == "breaking":
+            raise too_new(concern.name, record.version, record.name, newest)
+    if ledger.records:
+        log.emit("schema_ahead", concern=concern.name, version=ledger.head)

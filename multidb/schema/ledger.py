@@ -1,7 +1,7 @@
 """The ledger: what is applied to a database, kept in the database itself.
 
 `_migrations` has a row for each applied migration (seed 002's three columns, and what a later run needs to know
-about the file it came from), `_migration_log` every thing that was done, `_migration_meta` whose database this
+about the file it came from), `_migration_log` everything that was done, `_migration_meta` whose database this
 is. The view `schema_migrations` shows it in seed 004's words.
 """
 
@@ -15,16 +15,20 @@ from typing import Any, Final
 
 import attrs
 
-from multidb.errors import DatabaseNotEmptyError, MigrationError, WrongDatabaseError
-from multidb.schema.script import Script, checksum
+from multidb.errors import DatabaseNotEmptyError, DatabaseTooNewError, WrongDatabaseError
+from multidb.schema.script import Script, digest
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Runs one of our own statements on a connection and answers with its rows."""
 
-FORMAT: Final = 1
-_COLUMNS: Final = (
-    "version, name, applied_at, label, checksum, checksum_tokens, success, kind, compat, down_sql, applied_seq"
-)
+FORMAT: Final = "1"
+_RECORDS: Final = """
+SELECT version, name, applied_at, label, checksum, checksum_tokens, success, kind, compat, applied_seq
+FROM _migrations
+WHERE version > ?
+ORDER BY version"""
+_OURS: Final = frozenset({"version", "checksum_tokens", "applied_seq"})
+"""Columns that tell our ledger from other programs' tables of the same name."""
 
 _TABLES: Final = (
     """
@@ -32,7 +36,7 @@ CREATE TABLE _migrations (
   version INTEGER PRIMARY KEY,
   name TEXT NOT NULL,
   applied_at TEXT NOT NULL DEFAULT (datetime('now')),
-  label TEXT UNIQUE,
+  label TEXT,
   description TEXT,
   checksum TEXT,
   checksum_tokens TEXT,
@@ -47,6 +51,8 @@ CREATE TABLE _migrations (
   run_id TEXT,
   tool TEXT
 )""",
+    # An index, not a UNIQUE column: ALTER TABLE cannot add one to an older ledger.
+    "CREATE UNIQUE INDEX _multidb_migration_labels ON _migrations (label) WHERE label IS NOT NULL",
     """
 CREATE TABLE _migration_log (
   id INTEGER PRIMARY KEY,
@@ -74,9 +80,9 @@ SELECT COALESCE(label, CAST(version AS TEXT)) AS version, applied_at, checksum,
 FROM _migrations""",
     *(
         f"""
-CREATE TRIGGER schema_migrations_{verb.lower()} INSTEAD OF {verb} ON schema_migrations
+CREATE TRIGGER _multidb_no_{verb.lower()} INSTEAD OF {verb} ON schema_migrations
 BEGIN
-  SELECT RAISE(ABORT, 'schema_migrations shows _migrations: run multidb up or multidb migrate');
+  SELECT RAISE(ABORT, 'schema_migrations only shows the ledger: run multidb up or multidb migrate');
 END"""
         for verb in ("INSERT", "UPDATE", "DELETE")
     ),
@@ -85,7 +91,7 @@ END"""
 
 @attrs.frozen(kw_only=True)
 class Record:
-    """One applied migration, as the database remembers it."""
+    """One applied migration, as the database remembers it; `is_whole` is false for one that stopped half-way."""
 
     version: int
     name: str
@@ -96,7 +102,6 @@ class Record:
     is_whole: bool
     kind: str
     compat: str
-    down_sql: str | None
     applied_seq: int | None
 
 
@@ -113,6 +118,11 @@ class Ledger:
     def head(self) -> int:
         """The highest applied version, 0 for none."""
         return self.records[-1].version if self.records else 0
+
+    @property
+    def last_seq(self) -> int:
+        """The number that the migration applied last has in the order of applying, 0 for none."""
+        return max((record.applied_seq or 0 for record in self.records), default=0)
 
     def check_owner(self, concern: str) -> None:
         """Raise WrongDatabaseError where the file says that it is another concern's."""
@@ -135,34 +145,38 @@ class Ledger:
             )
 
 
-def read(ask: Ask, concern: str) -> Ledger:
-    """The ledger as it stands; reads only.
+def read(ask: Ask, concern: str, *, above: int = 0) -> Ledger:
+    """The ledger as it stands, with the records of versions above `above`; reads only.
 
-    Raises MigrationError where `_migrations` is another program's table of that name.
+    Raises DatabaseNotEmptyError where `_migrations` is another program's table of that name, DatabaseTooNewError for
+    a ledger of a form that this program does not know.
     """
-    names = {name for (name,) in ask("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")}
+    names = {name.lower() for (name,) in ask("SELECT name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'")}
     if "_migrations" not in names:
         return Ledger(is_empty=not names)
-    columns = {name for (name,) in ask("SELECT name FROM pragma_table_info('_migrations')")}
-    if not {"version", "checksum_tokens", "applied_seq"} <= columns or "_migration_meta" not in names:
-        raise MigrationError(
+    columns = {name.lower() for (name,) in ask("SELECT name FROM pragma_table_xinfo('_migrations')")}
+    if not (columns >= _OURS and {"_migration_meta", "_migration_log"} <= names):
+        raise DatabaseNotEmptyError(
             f"{concern} has a table _migrations of another shape: {', '.join(sorted(columns))}",
             concern=concern,
             database=concern,
             hint="another program's ledger stands there; adopt it with `multidb migrate adopt`",
         )
-    meta = ask("SELECT value FROM _migration_meta WHERE key = 'database'")
-    rows = ask(f"SELECT {_COLUMNS} FROM _migrations ORDER BY version")
-    return Ledger(
-        database=meta[0][0] if meta else None,
-        records=tuple(_record(row) for row in rows),
-        is_there=True,
-        is_empty=False,
-    )
+    meta: dict[str, str] = dict(ask("SELECT key, value FROM _migration_meta WHERE key IN ('database', 'format')"))
+    if meta.get("format", FORMAT) != FORMAT:
+        raise DatabaseTooNewError(
+            f"{concern} has a ledger of form {meta['format']}, this program knows {FORMAT}",
+            concern=concern,
+            database=concern,
+            hint="install a newer program",
+        )
+    rows = ask(_RECORDS, (above,))
+    records = tuple(_record(*row) for row in rows)
+    return Ledger(database=meta.get("database"), records=records, is_there=True, is_empty=False)
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    version, name, applied_at, label, exact, tokens, success, kind, compat, down_sql, seq = row
+def _record(*row: Any) -> Record:
+    version, name, applied_at, label, exact, tokens, success, kind, compat, seq = row
     return Record(
         version=version,
         name=name,
@@ -173,7 +187,6 @@ def _record(row: tuple[Any, ...]) -> Record:
         is_whole=bool(success),
         kind=kind,
         compat=compat,
-        down_sql=down_sql,
         applied_seq=seq,
     )
 
@@ -182,85 +195,82 @@ def create(ask: Ask, concern: str) -> None:
     """Make the ledger's tables inside the caller's transaction; the view only where its name is free."""
     for sql in _TABLES:
         ask(sql)
-    for key, value in (("database", concern), ("format", str(FORMAT)), ("uuid", str(uuid.uuid4()))):
-        ask("INSERT INTO _migration_meta(key, value) VALUES (?, ?)", (key, value))
-    if not ask("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'"):
+    for key, value in (("database", concern), ("format", FORMAT), ("uuid", str(uuid.uuid4()))):
+        ask("INSERT INTO _migration_meta (key, value) VALUES (?, ?)", (key, value))
+    if not ask("SELECT 1 FROM sqlite_schema WHERE lower(name) = 'schema_migrations'"):
         for sql in _VIEW:
             ask(sql)
 
 
-def add(
-    ask: Ask,
-    script: Script,
-    *,
-    at: str,
-    run_id: str,
-    tool: str,
-    ms: int | None = None,
-    is_whole: bool = True,
-) -> None:
-    """Write the row of a migration, inside its own transaction."""
-    down = script.down
-    ask(
-        """
-INSERT INTO _migrations (version, name, applied_at, label, description, checksum, checksum_tokens, execution_time_ms,
-  success, kind, compat, down_sql, down_checksum, applied_seq, run_id, tool)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'sql', ?, ?, ?, (SELECT COALESCE(MAX(applied_seq), 0) + 1 FROM _migrations), ?, ?)""",
-        (
-            script.version,
-            script.name,
-            at,
-            script.label,
-            script.description,
-            script.checksum,
-            script.checksum_tokens,
-            ms,
-            int(is_whole),
-            script.compat,
-            down.text if down is not None else None,
-            checksum(down.text) if down is not None else None,
-            run_id,
-            tool,
-        ),
-    )
+@attrs.frozen(kw_only=True)
+class Scribe:
+    """Writes the ledger for one run: the same hand in every row; each call belongs into the caller's transaction."""
 
+    ask: Ask
+    tool: str
+    sqlite: str
+    run_id: str = attrs.field(factory=lambda: uuid.uuid4().hex)
+    host: str = attrs.field(factory=socket.gethostname)
+    user: str = attrs.field(factory=lambda: os.environ.get("USER") or _user_id())
 
-def finish(ask: Ask, version: int, duration_ms: int) -> None:
-    """Note that a migration is whole and how long it took."""
-    ask("UPDATE _migrations SET success = 1, execution_time_ms = ? WHERE version = ?", (duration_ms, version))
+    def add(self, script: Script, *, at: str, seq: int, ms: int | None = None, is_whole: bool = True) -> None:
+        """Write the row of a migration; `seq` is its number in the order of applying."""
+        down = script.down
+        self.ask(
+            """
+INSERT INTO _migrations (version, name, applied_at, label, description, checksum, checksum_tokens,
+  execution_time_ms, success, compat, down_sql, down_checksum, applied_seq, run_id, tool)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                script.version,
+                script.name,
+                at,
+                script.label,
+                script.description,
+                script.checksum,
+                script.up.checksum_tokens,
+                ms,
+                int(is_whole),
+                script.compat,
+                None if down is None else down.with_marker,
+                None if down is None else digest(down.with_marker),
+                seq,
+                self.run_id,
+                self.tool,
+            ),
+        )
 
+    def finish(self, version: int, ms: int) -> None:
+        """Note that a migration is whole and how long it took."""
+        self.ask("UPDATE _migrations SET success = 1, execution_time_ms = ? WHERE version = ?", (ms, version))
 
-def log(
-    ask: Ask,
-    action: str,
-    *,
-    at: str,
-    run_id: str,
-    tool: str,
-    sqlite: str,
-    script: Script | None = None,
-    ok: bool = True,
-    ms: int | None = None,
-    error: str | None = None,
-) -> None:
-    """Append one line to the log; it is never changed."""
-    ask(
-        """
+    def remove(self, version: int) -> None:
+        """Take the row of a migration out: it is not applied."""
+        self.ask("DELETE FROM _migrations WHERE version = ?", (version,))
+
+    def log(self, action: str, script: Script, *, at: str, ms: int | None = None, error: str | None = None) -> None:
+        """Append one line to the log; it is never changed."""
+        self.ask(
+            """
 INSERT INTO _migration_log (at, run_id, action, version, name, ok, ms, error, host, pid, user, tool, sqlite)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (
-            at,
-            run_id,
-            action,
-            script.version if script is not None else None,
-            script.name if script is not None else None,
-            int(ok),
-            ms,
-            error,
-            socket.gethostname(),
-            os.getpid(),
-            os.environ.get("USER") or str(os.getuid() if hasattr(os, "getuid") else ""),
-            tool,
-            sqlite,
-        ),
-    )
+            (
+                at,
+                self.run_id,
+                action,
+                script.version,
+                script.name,
+                int(error is None),
+                ms,
+                error,
+                self.host,
+                os.getpid(),
+                self.user,
+                self.tool,
+                self.sqlite,
+            ),
+        )
+
+
+def _user_id() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else ""

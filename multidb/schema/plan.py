@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -16,23 +16,54 @@ from multidb.errors import (
     RenamedMigrationError,
     VersionNotFoundError,
 )
-from multidb.schema.ledger import Ledger, Record
+from multidb.schema.compare import Entry, Standing, compare
+from multidb.schema.ledger import Ledger
 from multidb.schema.script import Script
+
+_REFUSALS: Final[dict[Standing, tuple[type[MigrationError], str, str]]] = {
+    Standing.FAILED: (
+        DirtyDatabaseError,
+        "stopped half-way, outside of a transaction",
+        "look at what it did, then `multidb migrate repair`",
+    ),
+    Standing.MISSING: (
+        MissingMigrationError,
+        "is applied and its file is gone",
+        "put the file back; an applied migration is never deleted",
+    ),
+    Standing.RENAMED: (
+        RenamedMigrationError,
+        "was applied under this name, and its file has another",
+        "rename the file back, or `multidb migrate repair`",
+    ),
+    Standing.MODIFIED: (
+        ChecksumMismatchError,
+        "was edited after it was applied",
+        "undo the edit and write a new migration",
+    ),
+}
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """The pending scripts in order, and what is known of those that are applied."""
+    """The pending scripts in order, what is known of those that are applied, and what it was made from."""
 
     database: str
     from_version: int
     pending: tuple[Script, ...]
     ahead: tuple[int, ...] = ()
     cosmetic: tuple[int, ...] = ()
+    scripts: tuple[Script, ...] = attrs.field(repr=False)
+    to: int | str | None = None
 
     @property
     def to_version(self) -> int:
+        """The highest version that is applied when the plan is carried out."""
         return max([self.from_version, *(script.version for script in self.pending)])
+
+    @property
+    def pending_versions(self) -> tuple[int, ...]:
+        return tuple(script.version for script in self.pending)
 
 
 def plan(database: str, scripts: tuple[Script, ...], ledger: Ledger, *, to: int | str | None = None) -> Plan:
@@ -43,57 +74,39 @@ def plan(database: str, scripts: tuple[Script, ...], ledger: Ledger, *, to: int 
     """
     ledger.check_owner(database)
     ledger.check_shape(database)
-    files = {script.version: script for script in scripts}
-    newest_file = max(files, default=0)
-    cosmetic: list[int] = []
-    ahead: list[int] = []
-    for record in ledger.records:
-        script = files.get(record.version)
-        if not record.is_whole:
-            raise DirtyDatabaseError(
-                f"{database}: migration {record.version} {record.name} stopped half-way, outside a transaction",
-                **_context(database, record),
-                hint="look at what it did, then `multidb migrate repair`",
-            )
-        if script is None and record.version > newest_file:
-            if record.compat == "breaking":
-                raise too_new(database, record, newest_file)
-            ahead.append(record.version)
-        elif script is None:
-            raise MissingMigrationError(
-                f"{database}: migration {record.version} {record.name} is applied and its file is gone",
-                **_context(database, record),
-                hint="put the file back; an applied migration is never deleted",
-            )
-        elif _differs(database, record, script):
-            cosmetic.append(record.version)
-    applied = {record.version for record in ledger.records}
-    last = newest_file if to is None else target(database, scripts, to)
-    pending = tuple(s for s in scripts if s.version not in applied and s.version <= last)
-    for script in pending:
-        if script.version < ledger.head:
+    last = target(database, scripts, to)
+    entries = compare(scripts, ledger)
+    newest = max((script.version for script in scripts), default=0)
+    for entry in entries:
+        if entry.state in _REFUSALS:
+            raise _refusal(database, entry)
+        if entry.state is Standing.AHEAD and entry.compat == "breaking":
+            raise too_new(database, entry.version, entry.name, newest)
+    pending = {entry.version for entry in entries if entry.applied_at is None and entry.version <= last}
+    for entry in entries:
+        if entry.state is Standing.OUT_OF_ORDER and entry.version in pending:
             raise OutOfOrderError(
-                f"{database}: migration {script.version} {script.name} is pending below {ledger.head}, which is applied",
-                concern=database,
-                database=database,
-                version=script.version,
-                name=script.name,
-                path=script.path,
+                f"{database}: migration {entry.version} {entry.name} is pending below {ledger.head}, which is applied",
+                **_context(database, entry),
                 hint="give it the next free number",
             )
     return Plan(
         database=database,
         from_version=ledger.head,
-        pending=pending,
-        ahead=tuple(ahead),
-        cosmetic=tuple(cosmetic),
+        pending=tuple(script for script in scripts if script.version in pending),
+        ahead=tuple(entry.version for entry in entries if entry.state is Standing.AHEAD),
+        cosmetic=tuple(entry.version for entry in entries if entry.state is Standing.COSMETIC),
+        scripts=scripts,
+        to=to,
     )
 
 
-def target(database: str, scripts: tuple[Script, ...], to: int | str) -> int:
-    """The version that a number or a label names."""
+def target(database: str, scripts: tuple[Script, ...], to: int | str | None) -> int:
+    """The version that a number or a label names; the newest for None."""
+    if to is None:
+        return max((script.version for script in scripts), default=0)
     for script in scripts:
-        if script.version == to or script.label == to or str(script.version) == str(to).lstrip("0"):
+        if not isinstance(to, bool) and (to in (script.version, script.label) or _is_number(to, script.version)):
             return script.version
     raise VersionNotFoundError(
         f"{database} has no migration {to!r}",
@@ -103,40 +116,32 @@ def target(database: str, scripts: tuple[Script, ...], to: int | str) -> int:
     )
 
 
-def too_new(database: str, record: Record, newest_file: int) -> DatabaseTooNewError:
-    """The error for a breaking migration that these files do not know."""
+def _is_number(to: int | str, version: int) -> bool:
+    return isinstance(to, str) and to.isascii() and to.isdecimal() and int(to) == version
+
+
+def too_new(database: str, version: int, name: str, newest: int) -> DatabaseTooNewError:
+    """The error for a breaking migration that the files, up to `newest`, do not know."""
     return DatabaseTooNewError(
-        f"{database} is at version {record.version}, this program knows {newest_file}",
-        **_context(database, record),
-        hint=f"install a newer program, or run `multidb migrate down {database} --to {newest_file}`",
+        f"{database} is at version {version}, this program knows {newest}",
+        concern=database,
+        database=database,
+        version=version,
+        name=name,
+        hint=f"install a newer program, or run `multidb migrate down {database} --to {newest}`",
     )
 
 
-def _differs(database: str, record: Record, script: Script) -> bool:
-    """Whether the file was edited in comments and space alone; raises where more was changed."""
-    same_text = record.checksum is None or record.checksum == script.checksum
-    if record.name != script.name:
-        if same_text and record.checksum is not None:
-            raise RenamedMigrationError(
-                f"{database}: migration {record.version} was applied as {record.name}, its file says {script.name}",
-                **_context(database, record),
-                hint="rename the file back, or `multidb migrate repair`",
-            )
-        raise _edited(database, record, script)
-    if same_text:
-        return False
-    if record.checksum_tokens == script.checksum_tokens:
-        return True
-    raise _edited(database, record, script)
+def _refusal(database: str, entry: Entry) -> MigrationError:
+    kind, what, hint = _REFUSALS[entry.state]
+    return kind(f"{database}: migration {entry.version} {entry.name} {what}", **_context(database, entry), hint=hint)
 
 
-def _edited(database: str, record: Record, script: Script) -> MigrationError:
-    return ChecksumMismatchError(
-        f"{database}: migration {record.version} {record.name} was edited after it was applied",
-        **_context(database, record) | {"path": script.path},
-        hint="undo the edit and write a new migration",
-    )
-
-
-def _context(database: str, record: Record) -> dict[str, Any]:
-    return {"concern": database, "database": database, "version": record.version, "name": record.name}
+def _context(database: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "concern": database,
+        "database": database,
+        "version": entry.version,
+        "name": entry.name,
+        "path": entry.path,
+    }

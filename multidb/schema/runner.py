@@ -5,264 +5,193 @@ The recipe, in the order that keeps data (https://www.sqlite.org/lang_altertable
     parent takes its children's rows with it;
  2. BEGIN IMMEDIATE, then look again whether another process has applied the migration meanwhile;
  3. the statements one by one, each to its end: a statement that returns rows would stop the rest;
- 4. the guards: more foreign-key violations than before, indexes or triggers lost with a rebuilt table, rows
-    lost that no statement deleted, views that cannot be read;
+ 4. the guards: indexes or triggers lost with a rebuilt table, rows lost that no statement deleted, more
+    violations of foreign keys than before, views that cannot be read;
  5. the ledger's row, COMMIT;
- 6. whatever happened: nothing left open, every pragma back.
+ 6. whatever happened: nothing left open, every pragma back (`Migrating` sees to it).
+Steps 3 and 4 are in `execute`.
 """
 
 from __future__ import annotations
 
-import re
+import contextlib
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import attrs
 
 from multidb import log
 from multidb.engine.migrating import Migrating
-from multidb.errors import (
-    ForbiddenStatementError,
-    ForeignKeyViolationError,
-    LostObjectsError,
-    MigrationError,
-    MigrationFailedError,
-    MultidbError,
-    RowLossError,
-)
+from multidb.errors import BusyError, MigrationError, MultidbError
 from multidb.failpoints import reach
+from multidb.places import os_failure
 from multidb.reports import rfc3339
 from multidb.schema import ledger as ledgers
+from multidb.schema.execute import Executor, NothingDone, failure, weight
+from multidb.schema.ledger import Scribe
+from multidb.schema.options import Options
 from multidb.schema.plan import Plan, plan
-from multidb.schema.script import Script, Step
+from multidb.schema.script import Script
 
-_COUNTED_ROWS: Final = 1_000_000
-"""Tables with more rows are not counted before and after."""
-_MAY_LOSE: Final = re.compile(r"\b(drop|replace)\b", re.IGNORECASE)
+_NOTE_TIMEOUT_S: Final = 1.0
 
 
-@attrs.frozen
-class Applied:
-    """One migration that a run has committed."""
-
-    script: Script
-    duration_ms: float
-
-
-@attrs.define
+@attrs.define(kw_only=True)
 class Runner:
-    """Applies scripts to one database through a connection that is this process's only one."""
+    """Applies scripts to one database through a connection that is this process's only writer.
 
-    database: str
-    scripts: tuple[Script, ...]
+    `asked` is the plan that was made before the lock was had; `preflight` is called once before anything is run.
+    """
+
+    asked: Plan
     connection: Migrating
+    scribe: Scribe
     timeout: float
-    tool: str
-    sqlite: str
+    preflight: Callable[[Plan], None] = lambda todo: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    run_id: str = attrs.field(factory=lambda: uuid.uuid4().hex)
-    applied: list[Applied] = attrs.field(factory=list)
+    _executor: Executor = attrs.field(init=False)
+    _pending: tuple[int, ...] = attrs.field(init=False, default=())
+    _applied: list[int] = attrs.field(init=False, factory=list)
+    _has_ledger: bool = attrs.field(init=False, default=False)
+    _seq: int = attrs.field(init=False, default=0)
+    _seen: int = attrs.field(init=False, default=-1)
 
-    def up(self, to: int | str | None = None) -> Plan:
-        """Apply what is pending; the plan that was carried out.
+    def __attrs_post_init__(self) -> None:
+        self._executor = Executor(self.connection)
+
+    @property
+    def database(self) -> str:
+        return self.asked.database
+
+    @property
+    def applied(self) -> tuple[int, ...]:
+        """The versions that this runner has committed."""
+        return tuple(self._applied)
+
+    def up(self) -> Plan:
+        """Apply what is pending now; the plan that was carried out.
 
         Raises MigrationError with `applied` and `pending`: what is committed stays, the failed one left nothing.
         """
-        ask = self.connection.ask
-        todo = plan(self.database, self.scripts, ledgers.read(ask, self.database), to=to)
+        todo = self._look()
+        self._pending = todo.pending_versions
+        if todo.pending:
+            self.preflight(todo)
         for script in todo.pending:
             started = time.perf_counter()
             try:
-                was_ours = self._apply(script)
+                was_ours = self._apply(script) if script.up.options.transaction else self._apply_bare(script)
             except MultidbError as error:
-                self._note_failure(script, error)
-                raise self._completed(error, script, todo) from error.__cause__
-            duration_ms = (time.perf_counter() - started) * 1000
+                failed = self._failed(script, error)
+                raise failed from failed.__cause__
             if was_ours:
-                self.applied.append(Applied(script, duration_ms))
+                self._applied.append(script.version)
                 log.emit(
                     "migration_applied",
                     concern=self.database,
                     version=script.version,
                     name=script.name,
-                    duration_ms=round(duration_ms, 3),
+                    duration_ms=round((time.perf_counter() - started) * 1000, 3),
                 )
+        if self._applied:
+            left = self.connection.tidy()
+            if left is not None:
+                log.emit("checkpoint_skipped", concern=self.database, error=left.message)
         return todo
 
+    # --- one migration ------------------------------------------------------------------------------
+
     def _apply(self, script: Script) -> bool:
-        if not script.up.options.transaction:
-            return self._apply_without_transaction(script)
-        connection = self.connection
-        try:
-            options = script.up.options
-            if options.foreign_keys != "immediate":
-                connection.set_pragma("foreign_keys", 0)
-            connection.begin(time.monotonic() + self.timeout)
-            try:
-                if self._is_applied(script):
-                    return False
-                reach("migration.after_begin")
-                if options.legacy_alter:
-                    connection.set_pragma("legacy_alter_table", 1)
-                started = time.perf_counter()
-                self._guarded(script)
-                ms = int((time.perf_counter() - started) * 1000)
-                self._prepare_ledger()
-                ledgers.add(connection.ask, script, at=self._now(), run_id=self.run_id, tool=self.tool, ms=ms)
-                self._log("up", script)
-                reach("migration.before_commit")
-                connection.commit()
-                reach("migration.after_commit")
-            finally:
-                connection.roll_back()
-        finally:
-            connection.restore_pragmas()
+        """The migration in one transaction; False where another process has applied it meanwhile."""
+        self._set_pragmas(script.up.options)
+        with self._transaction():
+            if self._is_applied(script):
+                return False
+            reach("migration.after_begin")
+            started = time.perf_counter()
+            self._prepare_ledger()
+            self._executor.run_whole(script, script.up)
+            now, ms = self._now(), int((time.perf_counter() - started) * 1000)
+            self.scribe.add(script, at=now, seq=self._seq + 1, ms=ms)
+            self.scribe.log("up", script, at=now, ms=ms)
+            reach("migration.before_commit")
+            self.connection.commit()
+            self._note_commit()
+            reach("migration.after_commit")
         return True
 
-    def _guarded(self, script: Script) -> None:
-        """Run the statements, and refuse what they lose without having said so."""
-        connection, options = self.connection, script.up.options
-        checks_keys = options.foreign_keys != "unchecked"
-        keys = connection.foreign_key_violations() if checks_keys else None
-        may_lose = _MAY_LOSE.search(script.up.text) is not None
-        counts = connection.row_counts(_COUNTED_ROWS) if may_lose and "row-loss" not in options.allow else {}
-        cascades = connection.cascades() if counts else {}
-        objects = connection.objects() if "lost-objects" not in options.allow else {}
-        for step in script.up.steps:
-            self._run(script, step)
-        if not connection.in_transaction:
-            self._fail(MigrationFailedError, script, "the transaction was ended by a statement of the migration")
-        self._check_objects(script, objects)
-        self._check_rows(script, counts, cascades)
-        if keys is not None:
-            more = connection.foreign_key_violations() - keys
-            if more:
-                text = ", ".join(f"{count} of {key}" for key, count in sorted(more.items()))
-                self._fail(
-                    ForeignKeyViolationError,
-                    script,
-                    f"it would leave rows that break a foreign key: {text}",
-                    violations=dict(more),
-                )
-        broken = connection.broken_views()
-        if broken:
-            self._fail(MigrationFailedError, script, f"a view cannot be read: {'; '.join(broken)}")
-        for pragma in connection.ignored:
-            log.emit("pragma_ignored", concern=self.database, version=script.version, pragma=pragma)
-
-    def _check_objects(self, script: Script, before: dict[tuple[str, str], str]) -> None:
-        after, tables = self.connection.objects(), self.connection.tables()
-        lost = sorted(
-            f"{kind} {name}"
-            for (kind, name), table in before.items()
-            if (kind, name) not in after and table in tables and (kind, name) not in self.connection.dropped
-        )
-        if lost:
-            self._fail(
-                LostObjectsError,
-                script,
-                f"a rebuilt table would lose {', '.join(lost)}",
-                objects=tuple(lost),
-                hint="make them again in the migration, or write -- Up allow:lost-objects",
-            )
-
-    def _check_rows(self, script: Script, before: dict[str, int], cascades: dict[str, set[str]]) -> None:
-        if not before:
-            return
-        asked = set(self.connection.deleted)
-        queue = list(asked)
-        while queue:
-            for child in cascades.get(queue.pop().lower(), set()) - asked:
-                asked.add(child)
-                queue.append(child)
-        after = self.connection.row_counts(_COUNTED_ROWS)
-        lost = {
-            table: count - after[table]
-            for table, count in before.items()
-            if table in after and after[table] < count and table not in asked
-        }
-        if lost:
-            text = ", ".join(f"{count} of {table}" for table, count in sorted(lost.items()))
-            self._fail(
-                RowLossError,
-                script,
-                f"rows would be lost that no statement deletes: {text}",
-                rows=lost,
-                hint="copy them all, or write -- Up allow:row-loss",
-            )
-
-    def _apply_without_transaction(self, script: Script) -> bool:
-        """Statement by statement, each its own commit; the row says `success = 0` until the last one is done."""
-        connection = self.connection
-        connection.begin(time.monotonic() + self.timeout)
-        try:
+    def _apply_bare(self, script: Script) -> bool:
+        """The migration without a transaction: its row says `success = 0` until the last statement is done."""
+        self._set_pragmas(script.up.options)
+        with self._transaction():
             if self._is_applied(script):
                 return False
             self._prepare_ledger()
-            ledgers.add(connection.ask, script, at=self._now(), run_id=self.run_id, tool=self.tool, is_whole=False)
-            connection.commit()
-        finally:
-            connection.roll_back()
+            self.scribe.add(script, at=self._now(), seq=self._seq + 1, is_whole=False)
+            self.connection.commit()
+            self._note_commit()
         started = time.perf_counter()
-        for step in script.up.steps:
-            self._run(script, step)
-        connection.begin(time.monotonic() + self.timeout)
         try:
-            ledgers.finish(connection.ask, script.version, int((time.perf_counter() - started) * 1000))
-            self._log("up", script)
-            connection.commit()
-        finally:
-            connection.roll_back()
+            self._executor.run_bare(script, script.up)
+        except NothingDone as nothing:
+            with self._transaction():
+                self.scribe.remove(script.version)
+                self.connection.commit()
+            raise nothing.error from nothing.error.__cause__
+        with self._transaction():
+            ms = int((time.perf_counter() - started) * 1000)
+            self.scribe.finish(script.version, ms)
+            self.scribe.log("up", script, at=self._now(), ms=ms)
+            self.connection.commit()
         return True
 
-    def _run(self, script: Script, step: Step) -> None:
+    def _set_pragmas(self, options: Options) -> None:
+        """What holds while the section runs, set where it works: outside a transaction."""
+        stays_on = options.foreign_keys == "immediate" or not options.transaction
+        self.connection.set("foreign_keys", int(stays_on and self.connection.enforces_foreign_keys))
+        self.connection.set("legacy_alter_table", int(options.legacy_alter))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        """BEGIN IMMEDIATE; what was not committed when the block is left is rolled back."""
+        self.connection.begin(self.timeout)
         try:
-            self.connection.run(step.text)
-        except MultidbError as error:
-            kind = ForbiddenStatementError if self.connection.refusal else MigrationFailedError
-            line, column = _place(step, self.connection.error_offset(error))
-            self._fail(
-                kind,
-                script,
-                self.connection.refusal or error.message,
-                cause=error,
-                line=line,
-                column=column,
-                statement=step.text,
-                sqlite_code=error.sqlite_code,
-                hint=error.hint if not self.connection.refusal else None,
-                exit_status=error.exit_status if error.exit_status == 21 else None,
-            )
+            yield
+        except OSError as error:  # ours are translated; this is a failpoint's
+            raise os_failure(error, self.connection.path) from error
+        finally:
+            self.connection.roll_back()
+
+    # --- the ledger ---------------------------------------------------------------------------------
+
+    def _look(self) -> Plan:
+        """The plan by the ledger as it is now, which holds as long as nobody else commits."""
+        self._seen = self.connection.data_version()
+        ledger = ledgers.read(self.connection.ask, self.database)
+        self._has_ledger, self._seq = ledger.is_there, ledger.last_seq
+        return plan(self.database, self.asked.scripts, ledger, to=self.asked.to)
 
     def _is_applied(self, script: Script) -> bool:
         """Whether another process has applied it between our plan and our lock; its text must be ours then."""
-        ledger = ledgers.read(self.connection.ask, self.database)
-        if all(record.version != script.version for record in ledger.records):
-            return False
-        plan(self.database, self.scripts, ledger)
-        return True
+        return self._seen != self.connection.data_version() and script.version not in self._look().pending_versions
 
     def _prepare_ledger(self) -> None:
-        if not ledgers.read(self.connection.ask, self.database).is_there:
+        if not self._has_ledger:
             ledgers.create(self.connection.ask, self.database)
 
-    def _log(self, action: str, script: Script, **more: Any) -> None:
-        ledgers.log(
-            self.connection.ask,
-            action,
-            at=self._now(),
-            run_id=self.run_id,
-            tool=self.tool,
-            sqlite=self.sqlite,
-            script=script,
-            **more,
-        )
+    def _note_commit(self) -> None:
+        self._has_ledger = True
+        self._seq += 1
 
-    def _note_failure(self, script: Script, error: MultidbError) -> None:
-        """Write the failure into the log where there is one; the failure itself matters more than its note."""
+    def _now(self) -> str:
+        return rfc3339(self.clock())
+
+    # --- failing ------------------------------------------------------------------------------------
+
+    def _failed(self, script: Script, error: MultidbError) -> MigrationError:
+        """Note the failure and answer with the error to raise, which tells what is committed and what is not."""
         log.emit(
             "migration_failed",
             concern=self.database,
@@ -270,53 +199,22 @@ class Runner:
             name=script.name,
             error=error.message,
         )
+        self._note_failure(script, error)
+        if not isinstance(error, MigrationError):
+            ours = failure(script, script.up, error.message, hint=error.hint, **weight(error))
+            ours.__cause__ = error
+            error = ours
+        error.applied = self.applied
+        error.pending = tuple(version for version in self._pending if version not in self._applied)
+        return error
+
+    def _note_failure(self, script: Script, error: MultidbError) -> None:
+        """Write the failure into the log, where there is one and its lock is free; the failure matters more."""
+        if not self._has_ledger or isinstance(error, BusyError):
+            return
         try:
-            if ledgers.read(self.connection.ask, self.database).is_there:
-                self.connection.begin(time.monotonic() + 1)
-                self._log("fail", script, ok=False, error=error.message)
-                self.connection.commit()
+            self.connection.begin(_NOTE_TIMEOUT_S)
+            self.scribe.log("fail", script, at=self._now(), error=error.message)
+            self.connection.commit()
         except MultidbError:
             self.connection.roll_back()
-
-    def _completed(self, error: MultidbError, script: Script, todo: Plan) -> MultidbError:
-        if isinstance(error, MigrationError):
-            done = {applied.script.version for applied in self.applied}
-            error.applied = tuple(sorted(done))
-            error.pending = tuple(s.version for s in todo.pending if s.version not in done)
-            error.database = self.database
-            error.version = error.version or script.version
-            error.name = error.name or script.name
-        return error.within(self.database)
-
-    def _fail(
-        self,
-        kind: type[MigrationFailedError],
-        script: Script,
-        message: str,
-        cause: BaseException | None = None,
-        exit_status: int | None = None,
-        **context: Any,
-    ) -> NoReturn:
-        where = f"{script.path}:{context['line']}:{context['column']}" if "line" in context else script.path
-        raise kind(
-            f"{self.database} {script.version} {script.name}: {message} [{where}]",
-            concern=self.database,
-            database=self.database,
-            version=script.version,
-            name=script.name,
-            direction="up",
-            path=script.path,
-            exit_status=exit_status,
-            **context,
-        ) from cause
-
-    def _now(self) -> str:
-        return rfc3339(self.clock())
-
-
-def _place(step: Step, offset: int | None) -> tuple[int, int]:
-    """Line and column in the file of a place in one of its statements."""
-    head = step.text[:offset] if offset else ""
-    lines = head.count("\n")
-    column = len(head) - head.rfind("\n") if lines else step.column + len(head)
-    return step.line + lines, column

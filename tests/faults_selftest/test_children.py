@@ -1,6 +1,5 @@
 """A child does what its parent says, tells what it knows, and never outlives its test."""
 
-
 from __future__ import annotations
 
 import os

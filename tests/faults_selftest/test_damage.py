@@ -1,6 +1,5 @@
 """Each damage is what its name says, to a database at rest and to one that this process has open."""
 
-
 from __future__ import annotations
 
 import ctypes

@@ -1,6 +1,5 @@
 """Full disks: what SQLite and Python meet there, and that room comes back."""
 
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """`multidb.failpoints`: silent unless asked, exact when asked, and its catalogue is the source's."""
 
-
 from __future__ import annotations
 
 import errno

@@ -1,6 +1,5 @@
 """The alarm: a raw open of a live database raises at its place and cannot be swallowed."""
 
-
 from __future__ import annotations
 
 import hashlib

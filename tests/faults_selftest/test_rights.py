@@ -1,6 +1,5 @@
 """Rights: root that obeys modes, in one thread; and nobody, in a whole process."""
 
-
 from __future__ import annotations
 
 import os

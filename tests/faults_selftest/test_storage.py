@@ -1,6 +1,5 @@
 """Storage under watch: what is counted, what fails, and that SQLite does not notice the watcher otherwise."""
 
-
 from __future__ import annotations
 
 import errno

@@ -1,6 +1,5 @@
 """A fingerprint changes with anything that changes in a folder, and taking it changes nothing."""
 
-
 from __future__ import annotations
 
 import os

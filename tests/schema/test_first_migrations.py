@@ -4,7 +4,6 @@ What a program does goes through `dbs`; what only a migration does (taking a ste
 in the file as it is) is tried on `bare`, a connection with the library's pragmas and nothing else.
 """
 
-
 from __future__ import annotations
 
 import hashlib
@@ -29,15 +28,22 @@ SHIPPED = {
     "aa7064a10ea07e784f96ba1b97893481": "chat/001_initial",
     "1190c2d8a3b6e30bb6e1cc1677c0f854": "chat/002_add_attachments_and_tool_calls",
     "58650dcdb434e199bfe3d9ba29976127": "chat/003_add_fts",
+    "9c0d5f99b1fc6c26b2b84f01508b419d": "chat/004_add_likes",
+    "cc2d273bccbd85aec34a225618fe739d": "chat/005_add_model_and_metadata",
+    "71ca13e69f42632e025ce8d3c63178cb": "chat/006_add_lists",
     "5ab594e832161069c0e8eaa12da027c3": "code/001_initial",
     "ab0147391a8c6d624b7902f628efbea8": "code/002_add_snapshots",
     "633eb139da20d6bbb7c41ecac4d71ddb": "code/003_add_fts",
+    "829991c05a2ad25c96b30e0fc1abd260": "code/004_add_snapshot_files",
     "b03fb2579cde9dac43340526a344253c": "imagegen/001_initial",
     "ffb93735c951648fd72ef74897ef2e23": "imagegen/002_add_prompts",
+    "255c784fa9901e41fb4a5b73741cae2d": "imagegen/003_add_queue_groups_and_batches",
+    "21822e035985428f83579ebc38f778c8": "imagegen/004_add_fts",
     "6ba67ff229d2a6858daaf159c1ee7c9e": "app/001_initial",
     "6dba2e129468c54f67bf1550721f7fac": "app/002_add_artifacts",
     "f653edf3f6643a3f3ae6aa96b7a39c33": "coordination/001_initial",
     "64a01f3bc4b0f1d3c167862d8af88f09": "coordination/002_add_performance_analytics",
+    "19218df942951a9c1065cccbc7b79fc1": "coordination/003_add_tempolite_origin",
 }
 """What was shipped, by half a SHA-256: a file that is in here is never edited, a new one is added."""
 
@@ -57,6 +63,12 @@ ROWS = {
         INSERT INTO tool_calls (id, message_id, name) VALUES ('t1', 'm2', 'search');
     """,
     "chat/003_add_fts": "",
+    "chat/004_add_likes": "INSERT INTO likes (message_id) VALUES ('m2');",
+    "chat/005_add_model_and_metadata": """
+        UPDATE chats SET default_model = 'thinker', metadata = '{"pinned": true}';
+        UPDATE messages SET metadata = '{}';
+    """,
+    "chat/006_add_lists": "",
     "code/001_initial": """
         INSERT INTO sessions (id, project_path) VALUES ('s1', '/project'), ('s2', '/project');
         INSERT INTO transcript_entries (id, session_id, type, content)
@@ -66,6 +78,11 @@ ROWS = {
         INSERT INTO snapshots (id, session_id, transcript_entry_id) VALUES ('n1', 's1', 'e2');
     """,
     "code/003_add_fts": "",
+    "code/004_add_snapshot_files": f"""
+        INSERT INTO snapshot_objects (hash, size_bytes, content) VALUES ('{"0" * 64}', 2, x'6869');
+        INSERT INTO snapshot_files (snapshot_id, path, object_hash)
+        VALUES ('n1', 'a.txt', '{"0" * 64}'), ('n1', 'gone.txt', NULL);
+    """,
     "imagegen/001_initial": """
         INSERT INTO queue_entries (id, prompt_value, model) VALUES ('q1', 'a cat', 'painter');
         INSERT INTO jobs (id, queue_entry_id) VALUES ('j1', 'q1');
@@ -77,6 +94,15 @@ ROWS = {
         INSERT INTO reference_groups (id, name) VALUES ('g1', 'cats');
         INSERT INTO reference_group_items (id, group_id, path) VALUES ('r1', 'g1', '/cats/1.png');
     """,
+    "imagegen/003_add_queue_groups_and_batches": """
+        INSERT INTO queue_groups (id, name) VALUES ('g1', 'cats');
+        UPDATE queue_entries SET group_id = 'g1';
+        INSERT INTO batches (id, job_id, batch_index, prompt_used, model_used)
+        VALUES ('b1', 'j1', 0, 'a cat', 'painter');
+        UPDATE images SET batch_id = 'b1';
+        UPDATE jobs SET claimed_by = 'worker', heartbeat_at = '2026-01-01T00:00:00.000Z';
+    """,
+    "imagegen/004_add_fts": "",
     "app/001_initial": """
         INSERT INTO settings (key, value) VALUES ('theme', 'dark');
         INSERT INTO credentials (name, key_id, nonce, ciphertext)
@@ -104,6 +130,12 @@ ROWS = {
         INSERT INTO workflow_performance (workflow_id, agent_type, step_name, start_time)
         VALUES ('w1', 'poc', 'build', '2026-01-01T00:00:00.000Z');
         INSERT INTO workflow_analytics (date, workflow_type, agent_type) VALUES ('2026-01-01', 'poc', 'poc');
+    """,
+    "coordination/003_add_tempolite_origin": """
+        UPDATE workflow_mappings SET tempolite_generation = 'tempolite-v1', tempolite_file = 'tempolite.db'
+        WHERE tempolite_entity_id IS NOT NULL;
+        UPDATE workflow_mappings SET last_seen_issue_status = 'tombstone', last_seen_at = '2026-01-01T00:00:00.000Z'
+        WHERE beads_issue_id = 'bd-1';
     """,
 }
 
@@ -295,11 +327,12 @@ def test_an_index_made_late_finds_the_rows_that_were_there(concern: str, index: 
     fill(concern, connection.execute)
     search = f"SELECT rowid FROM {index} WHERE {index} MATCH 'test OR answer' ORDER BY rowid"
     hits = connection.execute(search).fetchall()
+    index_file = MIGRATIONS / concern / "003_add_fts.sql"
 
-    run(connection, section(files_of(concern)[-1], "Down"))
+    run(connection, section(index_file, "Down"))
     table = "messages" if concern == "chat" else "transcript_entries"
     connection.execute(f"UPDATE {table} SET content = 'other words' WHERE pk = ?", hits[0])
-    run(connection, section(files_of(concern)[-1], "Up"))
+    run(connection, section(index_file, "Up"))
 
     assert hits
     assert hits[1:] == connection.execute(search).fetchall()
@@ -412,7 +445,8 @@ PLANS = [
         "SELECT * FROM messages WHERE (timestamp, pk) > (?, ?) ORDER BY timestamp, pk LIMIT 20",
         "idx_messages_timestamp",
     ),
-    ("chat", "SELECT id, title FROM chats WHERE updated_at > ? ORDER BY updated_at", "idx_chats_updated_at"),
+    ("chat", "SELECT id, title FROM chats WHERE updated_at > ? ORDER BY updated_at", "idx_chats_updated_covering"),
+    ("chat", "SELECT * FROM chats ORDER BY updated_at DESC LIMIT 20", "idx_chats_updated"),
     ("chat", "SELECT * FROM messages WHERE parent_id = ?", "idx_messages_parent_id"),
     (
         "chat",
@@ -618,6 +652,7 @@ TOUCHED = [
     ("chat", "chats", "title"),
     ("code", "sessions", "title"),
     ("imagegen", "queue_entries", "model"),
+    ("imagegen", "queue_groups", "name"),
     ("imagegen", "prompts", "content"),
     ("imagegen", "reference_groups", "name"),
     ("app", "settings", "value"),
@@ -1261,4 +1296,4 @@ def test_the_versions_have_the_labels_they_are_known_by() -> None:
     """Whoever knows the schema as 1.0.0 and 1.1.0 finds these names in the ledger."""
     heads = [path.read_text("utf-8").splitlines()[0] for path in files_of("coordination")]
 
-    assert ["-- Label: 1.0.0", "-- Label: 1.1.0"] == heads
+    assert ["-- Label: 1.0.0", "-- Label: 1.1.0", "-- Label: 1.2.0"] == heads
