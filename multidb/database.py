@@ -99,7 +99,7 @@ class Database(Lifecycle, Verbs):
             raise
         finally:
             end_read(handle)
-            self._pool.give_back(handle)
+            self._gate.readers.give_back(handle)
 
     @contextlib.contextmanager
     def _viewed(self, own: Session) -> Generator[ReadSession]:
@@ -142,7 +142,7 @@ class Database(Lifecycle, Verbs):
                         self._refuse_moved()
                     reach("write.before_commit")
                     patience = time.monotonic() + self.concern.tuning.busy_timeout_ms / 1000
-                    commit(handle, patience, is_awaited=self._lease.is_awaited)
+                    commit(handle, patience, is_awaited=self._gate.lease.is_awaited)
                 except BaseException:
                     roll_back(handle)
                     raise
@@ -162,14 +162,12 @@ class Database(Lifecycle, Verbs):
         self._usable(deadline, writing=True)
         with self._alone(deadline):
             handle = self._writer_in_place()
-            self._become(State.MAINTENANCE)
+            if not self._become(State.MAINTENANCE):
+                self._refuse_if_over()
             try:
                 session = ExclusiveSession(handle, self.name)
                 with _Innermost(self._sessions, session):
                     yield session
-            except MultidbError as error:
-                error.within(self.name, str(self.path))
-                raise
             finally:
                 self._renew()
 
@@ -198,7 +196,7 @@ class Database(Lifecycle, Verbs):
         own = self._own()
         if isinstance(own, WriteSession):
             self.refuse_own_session()
-        with self._writing(own, self._deadline(None)) as handle:
+        with self._naming_errors(), self._writing(own, self._deadline(None)) as handle:
             yield handle
 
     def probe(self, look: Callable[[Handle], T], timeout: float | None = None) -> T:
@@ -219,7 +217,7 @@ class Database(Lifecycle, Verbs):
         try:
             return look(handle)
         finally:
-            self._pool.give_back(handle)
+            self._gate.readers.give_back(handle)
 
     def tuning_in_force(self) -> Tuning:
         """What SQLite says of a connection now, in the words of Tuning."""
@@ -228,18 +226,13 @@ class Database(Lifecycle, Verbs):
             return tuning_in_force(own._handle)
         self._usable(self._deadline(None))
         if self._state is State.READY:
-            with self._writing(None, self._deadline(None)) as handle:
+            with self._maintaining() as handle:
                 return tuning_in_force(handle)
         return self.probe(tuning_in_force)
 
     def activity(self) -> dict[str, Mapping[str, Any]]:
         """Who reads, writes, is alone and waits, now; `busy` counts the waits that ended in vain."""
-        return {
-            "readers": self._pool.facts(),
-            "writer": self._lease.facts(),
-            "exclusive": self._door.facts(),
-            "busy": {"reader": self._pool.timeouts, "writer": self._lease.timeouts},
-        }
+        return self._gate.facts()
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -260,11 +253,11 @@ class Database(Lifecycle, Verbs):
             return
         if self._state is not State.READY:
             self._usable(deadline, writing=True)
-        self._lease.acquire(deadline, _label())
+        self._gate.lease.acquire(deadline, _label())
         try:
             yield self._writer_in_place()
         finally:
-            self._lease.release()
+            self._gate.lease.release()
 
     def _writer_in_place(self) -> Handle:
         """The writer's connection, for the holder of the lease; raises where it must not be used."""
@@ -282,7 +275,7 @@ class Database(Lifecycle, Verbs):
         if self._state is not State.READY:
             self._usable(time.monotonic() + seconds)
         try:
-            return self._pool.borrow(seconds, label)
+            return self._gate.readers.borrow(seconds, label)
         except MultidbError as error:
             error.within(self.name, str(self.path))
             raise
@@ -294,26 +287,26 @@ class Database(Lifecycle, Verbs):
         handle = session._handle
         session._end()
         handle.rest()
-        self._pool.give_back(handle)
+        self._gate.readers.give_back(handle)
 
     def _end_stream(self, session: ReadSession, is_lost: bool) -> None:
         if is_lost:
             session._end()
-            self._pool.adopt(session._handle)
+            self._gate.readers.adopt(session._handle)
             return
         try:
             self._refuse_changed(session._handle, None)
         finally:
             self._take_back(session)
 
-    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] | None = None) -> Any:
+    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] = tuple) -> Any:
         own = self._own()
         if own is not None:
-            return verb(own, sql, params) if into is None else verb(own, sql, params, into=into)
+            return verb(own, sql, params) if into is tuple else verb(own, sql, params, into=into)
         for _ in range(_TRIES):
             session = self._borrow()
             try:
-                answer = verb(session, sql, params) if into is None else verb(session, sql, params, into=into)
+                answer = verb(session, sql, params) if into is tuple else verb(session, sql, params, into=into)
                 if self._held_still(session._handle):
                     return answer
             except CorruptError:

@@ -4,9 +4,8 @@ A database that cannot be opened is FAILED and keeps its error; it is tried agai
 back-off from 1 to 60 seconds, and at once by `reopen()`. Nothing is deleted, moved aside or repaired here, and
 a file that was here and is gone is not made again.
 
-One rule keeps the states from crossing: connections are opened and closed by whoever is alone, which is to hold the
-door, then to have all readers back, then to hold the write lease, in this order: somebody who reads may ask for the
-lease and must get it. `close` alone may come at any time; CLOSED is final, and `_become` never leaves it.
+One rule keeps the states from crossing: connections are opened and closed by whoever is alone at the database's
+gate. `close` alone may come at any time; CLOSED is final, and `_become` never leaves it.
 """
 
 from __future__ import annotations
@@ -17,36 +16,46 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Generator
 from pathlib import Path
-from threading import get_ident
 from typing import Final, NoReturn
 
-from multidb import claims, log
+from multidb import claims, files, log
 from multidb.concerns import Concern
-from multidb.engine.caller import caller_name
 from multidb.engine.connect import Handle, connect
 from multidb.engine.facts import checkpoint
-from multidb.engine.lease import Lease
-from multidb.engine.pool import ReaderPool
+from multidb.engine.gate import Gate
 from multidb.engine.traceless import Traceless
-from multidb.errors import (
-    AbsentError,
-    ClosedError,
-    FailedError,
-    ForeignDatabaseError,
-    ForkedError,
-    MultidbError,
-    ReaderTimeoutError,
-    ReadOnlyFileError,
-    SessionMisuseError,
-    StorageError,
-)
+from multidb.errors import MultidbError
 from multidb.places import State, is_writable, os_failure
+from multidb.refusals import forked, moved, own_session, refusal, taken_away
 from multidb.site import Site
 
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 60.0
 _GRACE: Final = 1.0
 """Seconds that an interrupted straggler has to leave before its connection is closed under it."""
+
+
+class BackOff:
+    """When a failed database may be tried again: after 1, 2, 4 … 60 seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._seconds = _FIRST_RETRY
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time has come."""
+        return self._clock() >= self._until
+
+    def grow(self) -> None:
+        """Begin the next, longer wait."""
+        self._until = self._clock() + self._seconds
+        self._seconds = min(self._seconds * 2, _LAST_RETRY)
+
+    def reset(self) -> None:
+        """The next wait is the shortest again."""
+        self._seconds = _FIRST_RETRY
 
 
 class Lifecycle:
@@ -68,22 +77,18 @@ class Lifecycle:
         self.was_created = False
         self._is_read_only = read_only or concern.read_only or self.is_foreign
         self._inspect = inspect
-        self._clock = clock
         self._site = Site(concern.name, path)
         self._state = State.UNOPENED
         self._is_forked = False
         self._lock = threading.Lock()  # for `_state` alone; nobody waits while holding it
         self._writer: Handle | None = None
         self._traceless: Traceless | None = None
-        self._retry_at = 0.0
-        self._retry_after = _FIRST_RETRY
-        self._make_queues()
+        self._back_off = BackOff(clock)
+        self._gate = self._new_gate()
         claims.watch_forks(self)
 
-    def _make_queues(self) -> None:
-        self._door = Lease()  # for those who want to be alone
-        self._lease = Lease()
-        self._pool = ReaderPool(self._reader, self.concern.readers, is_good=self._is_good, keeps=self._keeps)
+    def _new_gate(self) -> Gate:
+        return Gate(self._reader, self.concern.readers, is_good=self._is_good, keeps=self._keeps)
 
     def __repr__(self) -> str:
         return f"<Database {self.name} {self._state.value} {self.path}>"
@@ -92,6 +97,11 @@ class Lifecycle:
     def path(self) -> Path:
         """The file, its symbolic links followed when it was last opened."""
         return self._site.path
+
+    @property
+    def identity(self) -> files.Identity | None:
+        """The file that is open, else the one that stands at `path`; None without one."""
+        return self._site.identity or files.identity_of(self.path)
 
     @property
     def state(self) -> State:
@@ -126,7 +136,7 @@ class Lifecycle:
         """
         self._refuse_if_over()
         with self._alone(self._deadline(None)):
-            self._retry_after = _FIRST_RETRY
+            self._back_off.reset()
             self._renew()
             error = self.error
         if error is not None:
@@ -138,7 +148,7 @@ class Lifecycle:
             return
         had_failed = self._state is State.FAILED
         if self._writer is not None and self._site.is_vacant:  # what we hold may be the last copy
-            self._fail(StorageError("the database file was taken away", hint="put it back, then call reopen()"))
+            self._fail(taken_away())
             return
         self._disconnect()
         try:
@@ -163,7 +173,7 @@ class Lifecycle:
             self._fail(error if isinstance(error, MultidbError) else os_failure(error, self.path))
             return
         self._site.note_open()
-        self._retry_after = _FIRST_RETRY
+        self._back_off.reset()
         self.was_created = self.was_created or made
         if not self._become(State.READ_ONLY if self._writer is None else State.READY):
             self._disconnect()  # close() has given up waiting for us
@@ -215,8 +225,7 @@ class Lifecycle:
 
     def _fail(self, error: MultidbError) -> None:
         error.within(self.name, str(self.path))
-        self._retry_at = self._clock() + self._retry_after
-        self._retry_after = min(self._retry_after * 2, _LAST_RETRY)
+        self._back_off.grow()
         self._become(State.FAILED, error)
         log.emit("database_failed", concern=self.name, path=str(self.path), error=error.message, hint=error.hint)
 
@@ -232,7 +241,7 @@ class Lifecycle:
 
     def _is_due(self) -> bool:
         if self._state is State.FAILED:
-            return self._clock() >= self._retry_at
+            return self._back_off.is_over
         if self._state is State.READ_ONLY:  # another program's file may be replaced, and may go and come
             return not self._site.is_in_place
         return self._state in (State.UNOPENED, State.ABSENT)
@@ -241,56 +250,31 @@ class Lifecycle:
         """Open now, unless somebody still has a session of the time before."""
         if self._has_own_session():
             return
-        with self._holding(self._door, deadline):
-            if self._is_due() and self._pool.drain(time.monotonic()):  # or another thread was first
-                with self._drained(), self._holding(self._lease, deadline):
-                    self._renew()
+        with self._naming_errors(), self._gate.alone_if_idle(deadline, self._is_due) as is_alone:
+            if is_alone:
+                self._renew()
 
     def _refuse(self, *, writing: bool = False) -> None:
         """Return where the database is open, for writing where asked; else raise why not."""
-        self._refuse_if_over()
-        where = {"concern": self.name, "path": str(self.path)}
+        self._refuse_if_forked()
         with self._lock:
             state, error = self._state, self.error
-        if state is State.FAILED and error is not None:
-            raise FailedError(f"{self.name} is failed: {error.message}", cause=error, hint=error.hint, **where)
-        if state in (State.ABSENT, State.UNOPENED):
-            hint = "its owner has to make it" if self.is_foreign else "open it for writing to make it"
-            raise AbsentError(f"there is no file for {self.name}", hint=hint, **where)
-        if writing and self.is_foreign:
-            raise ForeignDatabaseError(
-                f"{self.name} belongs to another program, which alone writes it",
-                hint="write through that program, or into a database of your own",
-                **where,
-            )
-        if writing and state is not State.READY:
-            raise ReadOnlyFileError(
-                f"{self.name} is open for reading only",
-                hint="look at the mode of the file and its folder, and at read_only where it was opened",
-                **where,
-            )
+        reason = refusal(self.name, self.path, state, error, is_foreign=self.is_foreign, writing=writing)
+        if reason is not None:
+            raise reason
 
     def _refuse_if_over(self) -> None:
-        if self._is_forked:
-            raise ForkedError(
-                f"{self.name} was opened before this process was forked",
-                concern=self.name,
-                path=str(self.path),
-                hint="fork before opening, or start workers with spawn",
-            )
+        self._refuse_if_forked()
         if self._state is State.CLOSED:
-            raise ClosedError(
-                f"{self.name} was closed", concern=self.name, path=str(self.path), hint="open the databases again"
-            )
+            self._refuse()
+
+    def _refuse_if_forked(self) -> None:
+        if self._is_forked:
+            raise forked(self.name, self.path)
 
     def _refuse_moved(self) -> NoReturn:
         """Fail the database: its file was moved, replaced or deleted, and what is written to it would be lost."""
-        self._fail(
-            StorageError(
-                "the database file was moved, replaced or deleted while it was open",
-                hint="put it back, or call reopen() to go on with the file that stands there now",
-            )
-        )
+        self._fail(moved())
         self._refuse()
         raise AssertionError("a failed database was not refused")
 
@@ -298,36 +282,16 @@ class Lifecycle:
     def _alone(self, deadline: float) -> Generator[None]:
         """Nobody else reads or writes in this process; everybody waits until the block ends."""
         self.refuse_own_session()
-        with self._holding(self._door, deadline):
-            if not self._pool.drain(deadline):
-                self._refuse_if_over()
-                raise ReaderTimeoutError(
-                    f"readers of {self.name} did not end before the deadline",
-                    concern=self.name,
-                    path=str(self.path),
-                    holder=self._pool.facts()["oldest_label"],
-                    hint="end read sessions and streams first",
-                )
-            with self._drained(), self._holding(self._lease, deadline):
-                yield
+        with self._naming_errors(), self._gate.alone(deadline):
+            yield
 
     @contextlib.contextmanager
-    def _holding(self, lease: Lease, deadline: float) -> Generator[None]:
+    def _naming_errors(self) -> Generator[None]:
         try:
-            lease.acquire(deadline, caller_name())
+            yield
         except MultidbError as error:
-            raise error.within(self.name, str(self.path)) from None
-        try:
-            yield
-        finally:
-            lease.release()
-
-    @contextlib.contextmanager
-    def _drained(self) -> Generator[None]:
-        try:
-            yield
-        finally:
-            self._pool.resume()
+            error.within(self.name, str(self.path))
+            raise
 
     def _deadline(self, timeout: float | None) -> float:
         """When a wait of `timeout` seconds ends, `writer_timeout_ms` for None."""
@@ -337,11 +301,7 @@ class Lifecycle:
     def refuse_own_session(self) -> None:
         """Raise SessionMisuseError where the caller has a session open here, which it would wait for."""
         if self._state is not State.CLOSED and self._has_own_session():
-            raise SessionMisuseError(
-                f"end your own session of {self.name} first: this would wait for it",
-                concern=self.name,
-                path=str(self.path),
-            )
+            raise own_session(self.name, self.path)
 
     @abstractmethod
     def _has_own_session(self) -> bool:
@@ -355,7 +315,7 @@ class Lifecycle:
             handle.interrupt()
 
     def _in_use(self) -> list[Handle]:
-        return [*self._pool.lent(), *([self._writer] if self._writer is not None else [])]
+        return [*self._gate.readers.lent(), *([self._writer] if self._writer is not None else [])]
 
     def close(self, timeout: float = 10) -> None:
         """Refuse new work, wait for sessions to end, interrupt those that are left, close every connection.
@@ -373,25 +333,23 @@ class Lifecycle:
             if self._state is State.CLOSED:
                 return
             self._state, self.error = State.CLOSED, None
-        self._door.shut()
-        self._lease.shut()
-        self._pool.shut()
+        self._gate.shut()
         try:
             if not self._has_own_session():
                 self._wait_for_all(timeout)
         finally:  # after Ctrl-C too
             self._cut_off()
             errors = self._disconnect()
-            self._site.leave()
+            if not errors:
+                self._site.leave()
         log.emit("database_closed", concern=self.name, path=str(self.path))
         if errors:
             raise ExceptionGroup(f"closing {self.name}", errors)
 
     def _wait_for_all(self, timeout: float) -> None:
-        """Wait for sessions to end, then interrupt and wait a little more; one's own streams are not waited for."""
+        """Wait for sessions to end, then interrupt those that are left and wait a little more."""
         for seconds in (timeout, _GRACE):
-            deadline = time.monotonic() + seconds
-            if self._lease.wait_until_free(deadline) and self._pool.wait_until_back(deadline, passing=get_ident()):
+            if self._gate.wait_until_empty(time.monotonic() + seconds):
                 return
             self._cut_off()
             self.interrupt()
@@ -402,7 +360,7 @@ class Lifecycle:
 
     def _disconnect(self) -> list[Exception]:
         """Close the readers, then the writer, which then can tidy up the -wal; the errors on the way."""
-        errors = self._pool.close()
+        errors = self._gate.readers.close()
         writer, self._writer, self._traceless = self._writer, None, None
         if writer is not None:
             try:
@@ -421,5 +379,5 @@ class Lifecycle:
         """In a child process: refuse everything; the connections see to themselves."""
         self._is_forked = True
         self._state = State.CLOSED
-        self._lock = threading.Lock()  # another thread of the parent may have held it, and those of the queues
-        self._make_queues()
+        self._lock = threading.Lock()  # another thread of the parent may have held it, and those of the gate
+        self._gate = self._new_gate()

@@ -96,16 +96,14 @@ def os_failure(error: OSError, path: Path) -> MultidbError:
     return StorageError(text, path=str(path))
 
 
-def followed(path: Path) -> Path:
-    """Where a path leads; raises StorageError for a symbolic link to where nothing stands."""
-    target = resolved(path)
+def refuse_link_to_nowhere(path: Path, target: Path) -> None:
+    """Raise StorageError where `path` is a symbolic link and nothing stands at `target`, where it leads."""
     if os.path.islink(path) and not os.path.lexists(target):
         raise StorageError(
             f"{path} is a symbolic link to {target}, where nothing stands",
             path=str(path),
             hint="put the file back there, or remove the link; nothing was created",
         )
-    return target
 
 
 def is_writable(path: Path) -> bool:

@@ -73,9 +73,9 @@ class Registry(Mapping[str, Database]):
 
     def _refuse_shared_file(self, database: Database) -> None:
         """Raise ConfigError where another concern has the file, by another path, a symbolic or a hard link."""
-        identity = files.identity_of(database.path)
+        identity = database.identity
         for other in self._databases.values():
-            is_same = identity is not None and files.identity_of(other.path) == identity
+            is_same = identity is not None and other.identity == identity
             if is_same or other.path == database.path:
                 raise ConfigError(
                     f"{database.name} and {other.name} are one file, {database.path}",

@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from multidb import claims, files
-from multidb.errors import CorruptError, MultidbError, StorageError
+from multidb.errors import CorruptError, MultidbError
 from multidb.failpoints import reach
 from multidb.files import Identity
-from multidb.places import create, exists, followed, os_failure, resolved
+from multidb.places import create, exists, os_failure, refuse_link_to_nowhere, resolved
+from multidb.refusals import taken_away
 
 
 class Site:
@@ -27,6 +28,7 @@ class Site:
         self._name = name
         self._named = named
         self.path = resolved(named)
+        self._is_fresh = True
         self.identity: Identity | None = None
         self._last: Identity | None = None  # the file that was open here last
         self._last_log: Identity | None = None  # and its -wal
@@ -37,14 +39,18 @@ class Site:
         Raises what keeps SQLite away from what stands here, StorageError for a file that was here and is gone.
         """
         try:
-            self.path = followed(self._named) if may_make else resolved(self._named)
+            if not self._is_fresh:
+                self.path = resolved(self._named)
+            self._is_fresh = False
+            if may_make:
+                refuse_link_to_nowhere(self._named, self.path)
             if exists(self.path):
                 self._refuse_strange_log()
                 return False
             if not may_make:
                 return False
             if self._last is not None:  # an empty one in its place would hide the loss
-                raise StorageError("the database file was taken away", hint="put it back, or restore it from a backup")
+                raise taken_away()
             made = create(self.path)
             reach("open.after_create")
             return made

@@ -32,7 +32,7 @@ class Verbs(ABC):
         """A transaction."""
 
     @abstractmethod
-    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] | None = None) -> Any:
+    def _reading(self, verb: Callable[..., Any], sql: str, params: Params, into: type[Any] = tuple) -> Any:
         """What `verb(session, sql, params)` answers on the caller's session or a borrowed one, made `into`."""
 
     @abstractmethod

@@ -15,6 +15,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "errors version failpoints",
         "concerns reports files log",  # words
         "settings places claims",
+        "refusals",
         "locks site",
         "engine",  # the only room that imports apsw
         "lifecycle verbs foreign",

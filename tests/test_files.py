@@ -200,10 +200,11 @@ def test_where_a_path_leads(tmp_path: Path) -> None:
     (tmp_path / "second").symlink_to(tmp_path / "link")
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
 
-    assert target == places.followed(tmp_path / "second")
-    assert tmp_path / "new" == places.followed(tmp_path / "new")
+    assert [target, tmp_path / "new"] == [places.resolved(tmp_path / name) for name in ("second", "new")]
+    for name in ("second", "new"):
+        places.refuse_link_to_nowhere(tmp_path / name, places.resolved(tmp_path / name))
     with pytest.raises(StorageError):
-        places.followed(tmp_path / "dangling")
+        places.refuse_link_to_nowhere(tmp_path / "dangling", tmp_path / "gone")
 
 
 def test_a_journal_of_a_database_in_the_making_holds_nothing(tmp_path: Path) -> None:

@@ -417,6 +417,20 @@ def test_an_owner_that_holds_its_lock_does_not_keep_us_waiting(tmp_path: Path, r
         tell("let it go")
 
 
+def test_an_owner_writes_while_we_read(tmp_path: Path, root: Path) -> None:
+    """A snapshot and a half-read stream of ours keep no writer waiting, even one without patience."""
+    path = real_data.beads_21_all_in_wal(tmp_path / "owner")
+    with living_owner(path) as tell, beside(path, root) as dbs:
+        tell("write")
+        with dbs["beads"].read() as session, dbs["beads"].iterate(ISSUES, chunk=1) as stream:
+            session.many(ISSUES), next(stream)
+            tell("write")
+            tell("hold the write lock")
+            tell("let it go")
+
+        assert 2 == dbs["beads"].scalar("SELECT count(*) FROM ticks")
+
+
 def test_our_writing_is_not_held_up_by_a_foreign_read(tmp_path: Path, root: Path) -> None:
     """A foreign snapshot and a transaction of ours have nothing to do with each other."""
     path = real_data.beads_54(tmp_path / "owner")

@@ -566,7 +566,7 @@ def test_interrupting_the_wait_still_closes(notes: Database, path: Path, monkeyp
         raise KeyboardInterrupt
 
     with Elsewhere(notes.write) as writer:
-        monkeypatch.setattr(type(notes._lease), "wait_until_free", interrupted)
+        monkeypatch.setattr(type(notes._gate.lease), "wait_until_free", interrupted)
         with pytest.raises(KeyboardInterrupt):
             notes.close()
         writer.then = lambda session: session.execute("DELETE FROM notes")  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ def migrate_plan(invocation: Invocation, names: tuple[str, ...], to: str | None)
     """What `migrate up` would run, in order. Creates and writes nothing."""
     with desk.looking(invocation, names) as dbs:
         report = dbs.migrate(names or None, to=to, dry_run=True, on_error="continue")
-    return _told(report)
+    return _told(report, is_talk=False)
 
 
 @migrate.command("up", cls=Verb, short_help="Run what is pending.", example="multidb migrate up chat code")
@@ -103,7 +103,13 @@ def migrate_up(
     return _told(report)
 
 
-def _told(report: MigrationReport, opened: Iterable[MultidbError | None] = (), *, note: str | None = None) -> Answer:
+def _told(
+    report: MigrationReport,
+    opened: Iterable[MultidbError | None] = (),
+    *,
+    note: str | None = None,
+    is_talk: bool = True,
+) -> Answer:
     failures = failures_of([*(entry.error for entry in report.values()), *opened])
     is_partly_done = any(entry.outcome in _DONE for entry in report.values())
     rows = tuple(
@@ -122,6 +128,6 @@ def _told(report: MigrationReport, opened: Iterable[MultidbError | None] = (), *
         databases=report.to_dict()["databases"],
         failures=failures,
         table=Table(("database", "outcome", "from", "to", "applied", "pending"), rows),
-        is_talk=True,
+        is_talk=is_talk,
         notes=() if note is None else (note,),
     )

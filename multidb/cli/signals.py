@@ -31,8 +31,8 @@ class Stopped(BaseException):
 class Signals:
     """The handlers of one run; a context manager that puts back those that stood before.
 
-    Signals wait until `listen` is called. Where the run `is_last_act` of the process, those after it are ignored: it has
-    answered, and on the interpreter's way out a signal would make another exit status of it.
+    Signals wait until `listen` is called. Where the run `is_last_act` of the process, those after it are ignored:
+    it has answered, and on the interpreter's way out a signal would make another exit status of it.
 
     `waker` is a descriptor that is readable when a signal has come: one that comes just before a wait in the system
     would otherwise be heard after it.

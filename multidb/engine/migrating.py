@@ -36,12 +36,12 @@ class Migrating:
         self._committed: Handle | None = None
 
     def __enter__(self) -> Self:
-        self._handle.connection.authorizer = self.watch
         self._before = {name: self._pragma(name) for name in _REMEMBERED}
         self._now = dict(self._before)
         if self._handle.tuning.journal_mode != "wal":
             # A full cache would be written into the file itself, and keep `ask_committed` out of it.
             self.ask("PRAGMA cache_spill = OFF")
+        self._handle.connection.authorizer = self.watch
         return self
 
     def __exit__(

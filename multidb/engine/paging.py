@@ -201,7 +201,7 @@ def _decoded(cursor: str, digest: str, width: int) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         found, values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        values = tuple(_value(value) for value in values)
+        values = tuple(_value(value) for value in _list(values))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CursorError("this is no cursor of a page", hint="pass next_cursor as it was given") from error
     if found != digest or len(values) != width:
@@ -218,6 +218,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and math.isinf(value):
         return {"float": str(value)}
     return value
+
+
+def _list(found: Any) -> list[Any]:
+    if not isinstance(found, list):
+        raise TypeError("no list")
+    return found
 
 
 def _value(found: Any) -> Any:

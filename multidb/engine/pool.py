@@ -215,8 +215,8 @@ class ReaderPool:
     def drain(self, deadline: float) -> bool:
         """Lend nothing more, but to those who read already, and wait until all is back.
 
-        False, and lending to everybody again, where the deadline passes first. After `shut` it is False at once, unless all is
-        back.
+        False, and lending to everybody again, where the deadline passes first. After `shut` it is False at once,
+        unless all is back.
         """
         with self._lock:
             self._is_paused = True

@@ -77,7 +77,7 @@ class Session:
         self._thread = get_ident()
         # A view on a writer's connection must look at each statement: SQLite would let it write.
         self._reads_only = reads_only and not handle.read_only
-        plain = self._task is None and not self._reads_only
+        plain = self._task is None and not self._reads_only and not isinstance(transaction, Session)
         self._known: dict[str, Statement] = handle.known if plain else {}
         self._run: Callable[..., apsw.Cursor] = (
             handle.cursor.execute if handle.tuning.statement_timeout_ms is None else self._timed
@@ -320,7 +320,7 @@ class Session:
         over = self._handle.over()
         if over is not None:
             raise over.within(self._name, str(self._handle.path))
-        if self._is_lost:
+        if self._is_lost or (isinstance(self._transaction, Session) and self._transaction._is_lost):
             self._refuse_lost()
         if self._thread == 0:
             raise SessionMisuseError("the session has ended", concern=self._name)

@@ -22,7 +22,7 @@ class Statement:
     __slots__ = ("asks_rowid", "columns", "is_readonly", "text")
 
     def __init__(self, text: str, columns: tuple[str, ...], *, is_readonly: bool) -> None:
-        self.text = text.strip().rstrip(";")
+        self.text = text.strip().rstrip(";").rstrip()
         self.columns = columns
         self.is_readonly = is_readonly or next(words(text), "").upper() == "PRAGMA"  # as the guard lets them pass
         self.asks_rowid = "last_insert_rowid" in text.lower()
@@ -55,7 +55,8 @@ def _traced(connection: apsw.Connection, sql: str, params: Any) -> tuple[str, St
     def stop(cursor: apsw.Cursor, text: str, _: object) -> bool:
         if cursor.has_vdbe:
             columns = tuple(column[0] for column in cursor.get_description())
-            found.append((text, Statement(text, columns, is_readonly=cursor.is_readonly)))
+            is_readonly = cursor.is_readonly or cursor.is_explain > 0  # explained, it is not run
+            found.append((text, Statement(text, columns, is_readonly=is_readonly)))
         return False
 
     cursor = connection.cursor()

@@ -83,9 +83,8 @@ def scripts(concern: Concern) -> tuple[Script, ...]:
             raise _error(concern.name, folder / name, "this file is named almost like a migration")
     if 0 in files:
         raise _error(concern.name, folder / files[0][0], "version 0 means that nothing is applied")
-    _refuse_twins(
-        concern.name, "version", {str(version): [str(folder / n) for n in files[version]] for version in files}
-    )
+    twins = {str(version): names for version, names in files.items() if len(names) > 1}
+    _refuse_twins(concern.name, "version", {key: [str(folder / name) for name in twins[key]] for key in twins})
     if not files:
         raise _error(concern.name, folder, "there are no migrations in this folder")
     found = tuple(_read(concern.name, version, folder / files[version][0]) for version in sorted(files))
@@ -93,7 +92,7 @@ def scripts(concern: Concern) -> tuple[Script, ...]:
     for script in found:
         if script.label is not None:
             labels.setdefault(_plain(script.label), []).append(script.path)
-    _refuse_twins(concern.name, "label", labels)
+    _refuse_twins(concern.name, "label", {key: paths for key, paths in labels.items() if len(paths) > 1})
     return found
 
 
@@ -131,9 +130,8 @@ def _plain(label: str) -> str:
     return ".".join(map(str, numbers))
 
 
-def _refuse_twins(database: str, what: str, paths: Mapping[str, list[str]]) -> None:
-    """Raise DuplicateVersionError where several files carry one version or label; it names every such file."""
-    twins = {key: found for key, found in paths.items() if len(found) > 1}
+def _refuse_twins(database: str, what: str, twins: Mapping[str, list[str]]) -> None:
+    """Raise DuplicateVersionError where there are versions, or labels, with several files; it names every file."""
     if not twins:
         return
     told = "; ".join(f"{len(found)} migrations of {what} {key}: {', '.join(found)}" for key, found in twins.items())

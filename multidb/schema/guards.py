@@ -61,11 +61,7 @@ class Guards:
         """Table to how many rows fewer it has, where no statement deleted from it."""
         watch = self.connection.watch
         rebuilt = watch.dropped_tables | watch.emptied | (watch.renamed if watch.dropped_tables else set())
-        replaced = set[str]()
-        if watch.inserted or watch.updated:
-            self._look_at_schema()
-            if watch.replaces or self._schema_replaces:
-                replaced = (watch.inserted | watch.updated) - rebuilt
+        replaced = self._replaced() - rebuilt
         suspects = {name.lower(): name for name in (rebuilt | replaced) - watch.deleted}
         if not suspects:
             return {}
@@ -91,19 +87,21 @@ class Guards:
         watch = self.connection.watch
         suspects = {name.lower(): name for name in watch.inserted | watch.updated | watch.linked}
         parents = watch.updated | watch.deleted | watch.emptied | watch.dropped_tables | watch.renamed
-        parents |= watch.unindexed
+        parents |= watch.unindexed | self._replaced()
         if parents:
             self._look_at_schema()
-            lower = {name.lower() for name in parents}
-            suspects |= {child.lower(): child for child, parent in self._keys if parent in lower}
-        children = suspects.values()
-        after = {key: n for child in children for key, n in _violations(self.connection.ask, child).items()}
+            touched = {name.lower() for name in parents}
+            suspects |= {child.lower(): child for child, parent in self._keys if parent in touched}
+        if watch.renamed or watch.dropped_tables:
+            known = {name.lower() for (name,) in self.connection.ask(_TABLES)}
+            suspects = {lower: name for lower, name in suspects.items() if lower in known}
+        after = {key: n for child in suspects.values() for key, n in _violations(self.connection.ask, child).items()}
         if not after:
             return {}
         before: dict[str, int] = {}
         known = {name.lower() for (name,) in self.connection.ask_committed(_TABLES)}
-        for child in children:
-            if child.lower() in known:
+        for lower, child in suspects.items():
+            if lower in known:
                 before |= _violations(self.connection.ask_committed, child)
         return {key: n - before.get(key, 0) for key, n in after.items() if n > before.get(key, 0)}
 
@@ -116,6 +114,14 @@ class Guards:
             return ()
         before = _unreadable(self.connection.ask_committed)
         return tuple(f"{name}: {why}" for name, why in sorted(after.items()) if name not in before)
+
+    def _replaced(self) -> set[str]:
+        """Tables that may have lost a row to another with its key: REPLACE says so to nobody."""
+        watch = self.connection.watch
+        written = watch.inserted | watch.updated
+        if written and not watch.replaces:
+            self._look_at_schema()
+        return written if watch.replaces or self._schema_replaces else set()
 
     def _look_at_schema(self) -> None:
         version = self.connection.schema_version()
@@ -144,7 +150,7 @@ def _violations(ask: Ask, child: str) -> dict[str, int]:
 def _unreadable(ask: Ask) -> dict[str, str]:
     """View to why it cannot be read."""
     found = {}
-    for (name,) in ask("SELECT name FROM sqlite_schema WHERE type = 'view'"):
+    for (name,) in ask("SELECT name FROM sqlite_schema WHERE type = 'view' AND name <> 'schema_migrations'"):
         try:
             ask(f"SELECT 1 FROM {_quoted(name)} LIMIT 0")  # noqa: S608  # a name, quoted
         except MultidbError as error:

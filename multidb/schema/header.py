@@ -105,6 +105,8 @@ def _requirements(source: Source, text: str, at: int) -> Iterator[Requirement]:
 
 def _lines(source: Source, begin: int, end: int) -> Iterator[tuple[str, str, int]]:
     """Lines of comment with a word and a colon: the word in lower case, what follows, where."""
+    if source.text.find(":", begin, end) < 0:
+        return
     for start, stop in comments(source.text, begin, end):
         line = _LINE.fullmatch(source.text, start, stop)
         if line is not None:

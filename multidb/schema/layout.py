@@ -126,16 +126,18 @@ def _marks(source: Source, pieces: Sequence[Piece]) -> list[Mark]:
 def _candidates(text: str, pieces: Sequence[Piece]) -> Iterator[tuple[int, str, bool, Piece]]:
     """Comments that may be markers, outside of triggers: place, text, whether alone on the line, in which piece."""
     ends = [piece.end for piece in pieces]
-    found: dict[int, list[int]] = {}
+    real: dict[int, int] = {}
+    looked_at: Piece | None = None
     for candidate in _CANDIDATE.finditer(text):
-        found.setdefault(bisect.bisect_right(ends, candidate.start()), []).append(candidate.start())
-    for number, places in found.items():
-        piece = pieces[number]
-        real = dict(comments(text, piece.begin, piece.end))
-        for at in places:
-            if at in real and not (piece.is_trigger and at > piece.code):
-                before = text[text.rfind("\n", 0, at) + 1 : at]
-                yield at, text[at : real[at]], not before.strip(" \t\ufeff"), piece
+        at = candidate.start()
+        piece = pieces[bisect.bisect_right(ends, at)]
+        if piece.is_trigger and at > piece.code:
+            continue
+        if piece is not looked_at:
+            looked_at, real = piece, dict(comments(text, piece.begin, piece.end))
+        if at in real:
+            before = text[text.rfind("\n", 0, at) + 1 : at]
+            yield at, text[at : real[at]], not before.strip(" \t\ufeff"), piece
 
 
 def _refuse_strangers(source: Source, comment: str, at: int) -> None:

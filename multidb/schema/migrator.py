@@ -76,7 +76,9 @@ class Migrator:
         return folder.scripts(self.database.concern)
 
     def ledger(self) -> Ledger:
-        """What the database says is applied; reads only."""
+        """What the database says is applied; reads only. A file that does not exist has nothing applied."""
+        if self.database.state is State.ABSENT and not self.database.path.exists():
+            return Ledger()
         with self.database.read() as session:
             return ledgers.read(session.many, self.database.name)
 
@@ -141,7 +143,7 @@ class Migrator:
         """Where the database stands; creates nothing, and never raises for what is wrong with it."""
         database = self.database
         if not self.is_managed or database.state is State.FAILED:
-            return MigrationStatus()
+            return MigrationStatus(error=database.error)
         ledger, is_present = Ledger(), True
         scripts: tuple[Script, ...] = ()
         error: MultidbError | None = None

@@ -42,6 +42,7 @@ _REFUSALS: Final[dict[Standing, tuple[type[MigrationError], str, str]]] = {
         "undo the edit and write a new migration",
     ),
 }
+_NOT_APPLIED: Final = (Standing.PENDING, Standing.OUT_OF_ORDER)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,7 +83,7 @@ def plan(database: str, scripts: tuple[Script, ...], ledger: Ledger, *, to: int 
             raise _refusal(database, entry)
         if entry.state is Standing.AHEAD and entry.compat == "breaking":
             raise too_new(database, entry.version, entry.name, newest)
-    pending = {entry.version for entry in entries if entry.applied_at is None and entry.version <= last}
+    pending = {entry.version for entry in entries if entry.state in _NOT_APPLIED and entry.version <= last}
     for entry in entries:
         if entry.state is Standing.OUT_OF_ORDER and entry.version in pending:
             raise OutOfOrderError(

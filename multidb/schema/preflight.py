@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from multidb.engine.tokens import normal_form
 from multidb.errors import CorruptError, DiskFullError, ExtensionMissingError, StatementError
+from multidb.places import os_failure
 from multidb.schema.ledger import Ask
 from multidb.schema.plan import Plan
 from multidb.schema.script import Script
@@ -16,9 +18,7 @@ from multidb.schema.script import Script
 _TIMES: Final = 3
 """A migration that rewrites every row grows the write-ahead log and then the file: three times the file, measured."""
 _MARGIN: Final = 1 << 19
-_MODULE: Final = re.compile(
-    r"CREATE\s+VIRTUAL\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[^\s(]+\s+USING\s+[\"'`\[]?(\w+)", re.IGNORECASE
-)
+_MODULE: Final = re.compile(r"CREATE VIRTUAL TABLE .*? USING [\"'`\[]?(\w+)", re.IGNORECASE | re.DOTALL)
 _UNSOUND: Final = re.compile(r"\*\*\* in database|Tree |Page |Freelist|database disk image|row \d+ missing|wrong # of")
 """Damage of the file. A row that breaks a CHECK is none: the migration that mends it has to run."""
 
@@ -34,7 +34,10 @@ def check_room(path: Path, ask: Ask) -> None:
     """Raise DiskFullError where the disk has too little room for a migration that rewrites the whole file."""
     ((pages,),), ((page_size,),) = ask("PRAGMA page_count"), ask("PRAGMA page_size")
     needed = _TIMES * pages * page_size + _MARGIN
-    disk = os.statvfs(path.parent)
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError as error:
+        raise os_failure(error, path.parent) from error
     free = disk.f_bavail * disk.f_frsize
     if disk.f_blocks and free < needed:
         raise DiskFullError(
@@ -63,7 +66,9 @@ def check_modules(scripts: Iterable[Script], ask: Ask) -> None:
     loaded: set[str] = set()
     for script in scripts:
         for step in script.up.steps:
-            found = _MODULE.match(step.text)
+            if step.text[:6].upper() != "CREATE" or "virtual" not in step.text.lower():
+                continue
+            found = _MODULE.match(normal_form(step.text).replace("\0", " "))
             if found is None:
                 continue
             loaded = loaded or {name.lower() for (name,) in ask("SELECT name FROM pragma_module_list")}

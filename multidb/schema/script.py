@@ -14,6 +14,8 @@ hashed or stored.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import attrs
 
@@ -26,8 +28,7 @@ from multidb.schema.source import Source
 _BLANK = " \t\n\f"
 
 
-@attrs.frozen
-class Step:
+class Step(NamedTuple):  # a script may have hundreds of thousands
     """One statement and where it begins in its file, both counted from 1."""
 
     text: str
@@ -125,8 +126,15 @@ def _section(source: Source, part: Part) -> Section:
         marker=text[part.mark.begin : part.mark.end],
         options=read_options(source, part.mark),
         text=text[part.begin : part.end].strip(_BLANK),
-        steps=tuple(Step(text[piece.code : piece.end], *source.place(piece.code)) for piece in part.pieces),
+        steps=tuple(_steps(source, part)),
     )
+
+
+def _steps(source: Source, part: Part) -> Iterator[Step]:
+    text = source.text
+    places = source.places(piece.code for piece in part.pieces)
+    for piece, (line, column) in zip(part.pieces, places, strict=True):
+        yield Step(text[piece.code : piece.end], line, column)
 
 
 def digest(text: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import bisect
 import functools
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn, Self
 
 import attrs
 
 from multidb.errors import MigrationFileError
 
+_LINE_END: Final = re.compile("\n")
 _MARK: Final = b"\xef\xbb\xbf"
 _REFUSED: Final = (
     ("\r", "a carriage return without a line feed", "save it with LF or CRLF line ends"),
@@ -34,7 +36,7 @@ class Source:
 
     @functools.cached_property
     def _line_starts(self) -> list[int]:
-        return [0, *(found.end() for found in re.finditer("\n", self.text))]
+        return [0, *(found.end() for found in _LINE_END.finditer(self.text))]
 
     def read(self, raw: bytes) -> Self:
         """This source with the text of `raw`; MigrationFileError names the line and column of what cannot be text."""
@@ -58,6 +60,14 @@ class Source:
         """Line and column, both counted from 1, of the character at `at`."""
         line = bisect.bisect_right(self._line_starts, at)
         return line, at - self._line_starts[line - 1] + 1
+
+    def places(self, ascending: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """`place` of many characters, in the order of the text."""
+        starts, line = [*self._line_starts, len(self.text) + 1], 0
+        for at in ascending:
+            while starts[line + 1] <= at:
+                line += 1
+            yield line + 1, at - starts[line] + 1
 
     def fail(self, message: str, at: int, hint: str | None = None) -> NoReturn:
         """Raise MigrationFileError for the place `at`."""

@@ -146,7 +146,7 @@ def test_plan_runs_nothing(run: Run, root: Path, own: Path) -> None:
     document = run("--root", root, "migrate", "plan", "notes", "--json").document
 
     assert ("untouched", [2]) == (document["databases"]["notes"]["outcome"], document["databases"]["notes"]["pending"])
-    assert "2" in run("--root", root, "migrate", "plan", "notes").out.splitlines()[1].split()
+    assert "2" in run("--root", root, "--quiet", "migrate", "plan", "notes").out.splitlines()[1].split()
     assert before == folder_fingerprint(root)
 
 
@@ -157,3 +157,13 @@ def test_migrate_status_takes_names_and_check(run: Run, root: Path, own: Path) -
     assert 0 == run("--root", root, "migrate", "status", "notes", "--check").status
     assert 12 == run("--root", root, "migrate", "status", "chat", "notes", "--check").status
     assert ["notes"] == list(run("--root", root, "migrate", "status", "notes", "--json").document["databases"])
+
+
+def test_a_plan_needs_no_database(run: Run, root: Path) -> None:
+    """On a new machine the plan is everything; looking makes nothing."""
+    done = run("--root", root, "migrate", "plan", "--json")
+
+    assert 0 == done.status
+    assert [] == done.document["errors"]
+    assert [1] == done.document["databases"]["chat"]["pending"][:1]
+    assert not root.exists()

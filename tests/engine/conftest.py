@@ -10,6 +10,8 @@ from typing import Any
 import apsw
 import pytest
 
+import multidb.engine.connect
+import multidb.engine.session
 from multidb import Concern, Database, Tuning
 
 Opened = Callable[..., Database]
@@ -68,6 +70,27 @@ def writer(request: pytest.FixtureRequest, notes: Database) -> Iterator[Any]:
     else:
         with getattr(notes, request.param)() as session:
             yield session
+
+
+class Clock:
+    """What statements measure their time by; it stands still, or goes on by `step` whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.step = 0.0
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock in the test's hand, for the time that statements may take."""
+    clock = Clock()
+    for module in (multidb.engine.session, multidb.engine.connect):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture

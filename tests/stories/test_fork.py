@@ -170,7 +170,7 @@ CHILDREN = {
     "was forked while other threads held locks": """
         held, go = threading.Event(), threading.Event()
         def hold():
-            with notes._pool._lock, notes._lease._lock, notes._lock:
+            with notes._gate.readers._lock, notes._gate.lease._lock, notes._lock:
                 held.set()
                 go.wait()
         thread = threading.Thread(target=hold)

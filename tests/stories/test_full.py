@@ -117,16 +117,16 @@ def test_storage_that_fails_at_any_write(root: Path, kind: Any, action: Any) -> 
     """The N-th write of the -wal, or of a checkpoint, fails once: named, and every row that was promised is there."""
     promised: list[str] = []
     for at in (1, 2, 3, 5, 8, 13):
-        with watch_storage(Fault(at=at, operation="write", kind=kind, action=action)):
-            with multidb.open(root, concerns=[NOTES, OTHER]) as dbs:
-                for n in range(3):
-                    try:
-                        dbs["notes"].execute("CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL) STRICT")
-                        dbs["notes"].execute("INSERT INTO notes VALUES (?)", (f"{at}.{n}",))
-                        promised.append(f"{at}.{n}")
-                        dbs["notes"].checkpoint()
-                    except MultidbError as error:
-                        assert isinstance(error, (multidb.StorageError, FailedError))
+        fault = Fault(at=at, operation="write", kind=kind, action=action)
+        with watch_storage(fault), multidb.open(root, concerns=[NOTES, OTHER]) as dbs:
+            for n in range(3):
+                try:
+                    dbs["notes"].execute("CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL) STRICT")
+                    dbs["notes"].execute("INSERT INTO notes VALUES (?)", (f"{at}.{n}",))
+                    promised.append(f"{at}.{n}")
+                    dbs["notes"].checkpoint()
+                except MultidbError as error:
+                    assert isinstance(error, (multidb.StorageError, FailedError))
     with multidb.open(root, concerns=[NOTES]) as dbs:
         rows = [text for (text,) in dbs["notes"].many("SELECT text FROM notes ORDER BY rowid")]
         check = dbs["notes"].scalar("PRAGMA integrity_check")

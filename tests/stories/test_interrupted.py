@@ -86,7 +86,8 @@ WAITS = {
         watcher.join()
     """,
     "for a statement that writes": """
-        endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO notes SELECT 'never' FROM n"
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        endless = f"{numbers} INSERT INTO notes SELECT 'never' FROM n"
         watcher = press_ctrl_c_when(lambda: notes.activity()["writer"]["holder"] is not None)
         answer = interrupted(lambda: notes.execute(endless))
         watcher.join()

@@ -192,6 +192,28 @@ def test_maintenance_looks_first(notes: Database, path: Path, tmp_path: Path) ->
     assert ["another"] == rows_of(path)
 
 
+def test_a_link_that_leads_elsewhere_now_is_followed_by_reopen(tmp_path: Path) -> None:
+    """Until then the work goes on in the file that was opened, which is still where it was."""
+    first, second, link = tmp_path / "first.sqlite", tmp_path / "second.sqlite", tmp_path / "notes.sqlite"
+    other_database(first), other_database(second)
+    link.symlink_to(first)
+    database = Database(NOTES, link)
+    database.open()
+    link.unlink()
+    link.symlink_to(second)
+
+    database.execute("INSERT INTO notes VALUES ('in the first')")
+    path_before = database.path
+    database.reopen()
+    database.execute("INSERT INTO notes VALUES ('in the second')")
+    path_after = database.path
+    database.close()
+
+    assert (first, second) == (path_before, path_after)
+    assert ["another", "in the first"] == rows_of(first)
+    assert ["another", "in the second"] == rows_of(second)
+
+
 def test_a_folder_that_moves_and_returns(used: Path, tmp_path: Path) -> None:
     """The whole root is moved away and back under an open desk: refused meanwhile, whole afterwards."""
     with multidb.open(used) as dbs:
