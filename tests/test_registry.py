@@ -351,3 +351,15 @@ def test_a_registry_that_fails_to_add_keeps_nothing_open(tmp_path: Path) -> None
 
     assert ["a"] == list(registry)
     registry.close()
+
+
+def test_a_database_without_migrations_is_not_another_concerns_file(root: Path) -> None:
+    """Whoever puts the chats where the issues belong is told, and both files stay as they are."""
+    with multidb.open(root) as dbs:
+        dbs.migrate("chat")
+    (root / "beads.sqlite").unlink()
+    (root / "chat.sqlite").rename(root / "beads.sqlite")
+
+    with multidb.open(root) as dbs:
+        assert isinstance(dbs["beads"].error, multidb.WrongDatabaseError)
+        assert dbs["code"].state is multidb.State.READY

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from multidb import log
-from multidb.concerns import Concern
+from multidb.concerns import Auto, Concern
 from multidb.engine.connect import Handle
 from multidb.errors import DatabaseNotEmptyError, MigrationFileError, StatementError
 from multidb.schema import folder
@@ -31,6 +31,8 @@ def inspect_at_open(concern: Concern, handle: Handle) -> None:
     except MigrationFileError:
         known, newest = frozenset(), _ABOVE_ALL
     if known is None:
+        if isinstance(concern.migrations, Auto) and not concern.is_foreign:
+            _refuse_another_concern(concern, handle)
         return
     try:
         ((head, owner, form),) = handle.ask(_LOOK)
@@ -48,3 +50,16 @@ def inspect_at_open(concern: Concern, handle: Handle) -> None:
             raise too_new(concern.name, record.version, record.name, newest)
     if ledger.records:
         log.emit("schema_ahead", concern=concern.name, version=ledger.head)
+
+
+def _refuse_another_concern(concern: Concern, handle: Handle) -> None:
+    """A database for which there are no migrations has no ledger; one that stands there says whose the file is.
+
+    Where somebody said `migrations=None`, the file may be anybody's.
+    """
+    try:
+        owners = handle.ask("SELECT value FROM _migration_meta WHERE key = 'database'")
+    except StatementError:
+        return
+    for (owner,) in owners:
+        ledgers.Ledger(database=owner).check_owner(concern.name)
