@@ -181,7 +181,7 @@ class Database(Lifecycle, Verbs):
     def optimize(self) -> None:
         """Let SQLite analyse the tables whose statistics are out of date; a bounded sample, in the write lease."""
         with self._maintaining() as handle:
-            handle.ask("PRAGMA optimize = 0x10002")
+            handle.ask("PRAGMA optimize = 0x10012")
 
     def checkpoint(self, *, truncate: bool = True) -> CheckpointReport:
         """Copy the write-ahead log back into the file as far as no reader is in the way, without waiting for one."""

@@ -40,12 +40,15 @@ def emit(event: str, **context: Any) -> None:
 
 
 def _listener(level: str) -> Any:
-    structlog = sys.modules.get("structlog")
-    if structlog is not None and structlog.is_configured():
-        return structlog.get_logger("multidb")
-    logging = sys.modules.get("logging")
-    if logging is None:
+    if "structlog" in sys.modules:
+        import structlog  # waits for another thread that is importing it just now
+
+        if structlog.is_configured():
+            return structlog.get_logger("multidb")
+    if "logging" not in sys.modules:
         return None
+    import logging
+
     standard = logging.getLogger("multidb")
     if not standard.hasHandlers() or not standard.isEnabledFor(getattr(logging, level.upper())):
         return None

@@ -47,13 +47,16 @@ class Migrating:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        connection = self._handle.connection
         try:
-            self.roll_back()
-            self._restore()
+            if connection:  # the desk may have been closed meanwhile, and with it the connection
+                self.roll_back()
+                self._restore()
         finally:
-            self._handle.connection.authorizer = self._handle.guard
             if self._committed is not None:
                 self._committed.close()
+            if connection:
+                connection.authorizer = self._handle.guard
 
     @property
     def path(self) -> Path:

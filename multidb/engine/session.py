@@ -310,6 +310,7 @@ class Session:
     def _look_at(self, sql: str, params: Params) -> Statement:
         self._handle.guard.refusal = None
         try:
+            self._handle.cursor.execute("")  # half-read, the statement before would keep an interrupt that met nothing
             return look_at(self._handle.connection, sql, params)
         except CAUGHT as error:
             self._fail(error, sql)  # nothing runs yet, so that no value can be in the message

@@ -127,9 +127,13 @@ class Traceless:
         scratch = Path(tempfile.mkdtemp(prefix="multidb-"))
         try:
             target = scratch / "copy.sqlite"
-            for side, state in zip(_SIDES, before, strict=True):
-                if state is not None:
-                    _child_copy(sidecar(self.path, side), sidecar(target, side))
+            try:
+                for side, state in zip(_SIDES, before, strict=True):
+                    if state is not None:
+                        _child_copy(sidecar(self.path, side), sidecar(target, side))
+            except StorageError:
+                if state_of(self.path) == before:
+                    raise
             if state_of(self.path) != before:
                 shutil.rmtree(scratch)
                 return None

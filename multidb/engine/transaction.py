@@ -27,7 +27,7 @@ def begin_read(handle: Handle) -> None:
     """Begin a snapshot: a deferred BEGIN sees nothing yet, its first read pins the moment."""
     try:
         handle.control("BEGIN")
-        handle.cursor.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        handle.cursor.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
     except apsw.Error as error:
         ours = handle.failure(error)
         end_read(handle)

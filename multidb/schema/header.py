@@ -114,10 +114,9 @@ def _lines(source: Source, begin: int, end: int) -> Iterator[tuple[str, str, int
 
 
 def _refuse_misspelt(source: Source, word: str, at: int) -> None:
-    for key in _KEYS:
-        is_longer = word.startswith(key) or (key.startswith(word) and len(word) >= 4)
-        if is_longer or difflib.SequenceMatcher(None, word, key).ratio() >= _ALIKE:
-            source.fail(f"{word!r} is no key of a header", at, hint=closest(word, _KEYS))
+    is_part = any(word.startswith(key) or (key.startswith(word) and len(word) >= 4) for key in _KEYS)
+    if is_part or difflib.get_close_matches(word, _KEYS, n=1, cutoff=_ALIKE):
+        source.fail(f"{word!r} is no key of a header", at, hint=closest(word, _KEYS))
 
 
 def _refuse_below(source: Source, layout: Layout) -> None:

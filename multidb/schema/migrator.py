@@ -19,10 +19,11 @@ from multidb.schema import folder, preflight
 from multidb.schema import ledger as ledgers
 from multidb.schema.compare import Entry, Standing, compare
 from multidb.schema.header import Requirement
-from multidb.schema.ledger import Ledger, Scribe
+from multidb.schema.ledger import Ledger
 from multidb.schema.order import unmet
 from multidb.schema.plan import Plan, plan
 from multidb.schema.runner import Runner
+from multidb.schema.scribe import Scribe
 from multidb.schema.script import Script
 from multidb.version import TOOL
 
@@ -107,13 +108,7 @@ class Migrator:
             return MigrationOutcome(outcome="current", from_version=todo.from_version, to_version=todo.from_version)
         database = self.database
         database.refuse_own_session()
-        if database.state is State.READ_ONLY:  # before the lock's file is made
-            raise ReadOnlyFileError(
-                f"{database.name} is open for reading only, and has migrations pending",
-                concern=database.name,
-                path=str(database.path),
-                hint="look at the mode of the file and its folder, and at read_only where it was opened",
-            )
+        self._refuse_unwritable()  # before the lock's file is made
         for script in todo.pending:
             for requirement in script.requires:
                 if not self.elsewhere(requirement.database).has_applied(requirement):
@@ -138,6 +133,17 @@ class Migrator:
             applied=runner.applied,
             duration_ms=round((time.monotonic() - started) * 1000, 3),
         )
+
+    def _refuse_unwritable(self) -> None:
+        name, where = self.database.name, {"concern": self.database.name, "path": str(self.database.path)}
+        if self.database.state is State.ABSENT:
+            raise AbsentError(f"there is no file for {name}", hint="open it for writing to make it", **where)
+        if self.database.state is State.READ_ONLY:
+            raise ReadOnlyFileError(
+                f"{name} is open for reading only, and has migrations pending",
+                hint="look at the mode of the file and its folder, and at read_only where it was opened",
+                **where,
+            )
 
     def status(self) -> MigrationStatus:
         """Where the database stands; creates nothing, and never raises for what is wrong with it."""

@@ -30,9 +30,9 @@ from multidb.places import os_failure
 from multidb.reports import rfc3339
 from multidb.schema import ledger as ledgers
 from multidb.schema.execute import Executor, NothingDone, failure, weight
-from multidb.schema.ledger import Scribe
 from multidb.schema.options import Options
 from multidb.schema.plan import Plan, plan
+from multidb.schema.scribe import Scribe
 from multidb.schema.script import Script
 
 _NOTE_TIMEOUT_S: Final = 1.0

@@ -98,7 +98,8 @@ class Notes:
         }
         for (name,) in self.rows("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"):
             if name not in ("_migration_log", "sqlite_schema") and not name.startswith("sqlite_stat"):
-                found[name] = self.rows(f'SELECT * FROM "{name}"')
+                quoted = name.replace('"', '""')
+                found[name] = self.rows(f'SELECT * FROM "{quoted}"')
         for pragma in ("user_version", "application_id", "journal_mode"):
             found[pragma] = self.rows(f"PRAGMA {pragma}")
         return found

@@ -370,6 +370,19 @@ def test_fts_and_shadow_tables_are_not_counted(notes: Notes) -> None:
     assert (3,) == notes.up()
 
 
+def test_names_that_need_quotes_are_counted_like_others(notes: Notes) -> None:
+    """A quote, a space, a letter of another alphabet, a keyword."""
+    for name in ('we"ird', "two words", "größe", "select"):
+        quoted = '"' + name.replace('"', '""') + '"'
+        notes.run(f"CREATE TABLE {quoted} (x REFERENCES chats)", f"INSERT INTO {quoted} VALUES (1), (2)")
+        copy = f"CREATE TABLE n (x); INSERT INTO n SELECT x FROM {quoted} LIMIT 1;"
+
+        error = migrate(notes, f"{copy} DROP TABLE {quoted}; ALTER TABLE n RENAME TO {quoted};")
+        assert {name: 1} == error.rows
+        error = migrate(notes, f"INSERT INTO {quoted} VALUES (99);")
+        assert {f"{name} -> chats (key 0)": 1} == error.violations
+
+
 def test_the_second_connection_is_closed(notes: Notes) -> None:
     """Whether the migration succeeds or not."""
     known = len(apsw.connections())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from multidb.engine.migrating import Migrating
 from multidb.errors import (
     ChecksumMismatchError,
     ForeignDatabaseError,
     LockTimeoutError,
+    MultidbError,
     SessionMisuseError,
 )
 from multidb.schema.compare import Standing
@@ -129,6 +134,40 @@ def test_one_process_migrates_at_a_time(notes: Notes) -> None:
     assert (11, True, "notes") == (caught.value.exit_status, caught.value.retryable, caught.value.concern)
     assert f"pid {child.pid} on " in (caught.value.holder or "")
     assert (1, 2, 3) == notes.up()
+
+
+def test_threads_that_migrate_at_once_apply_each_migration_once(notes: Notes) -> None:
+    """One of them does the work, the others find nothing left to do."""
+    with notes.open() as desk, ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: desk.migrate()["notes"], range(4)))
+
+    assert [(), (), (), (1, 2, 3)] == sorted(report.applied for report in reports)
+    assert {3} == {report.to_version for report in reports}
+
+
+def test_a_desk_that_is_closed_meanwhile_ends_the_migration(notes: Notes) -> None:
+    """What runs is interrupted and rolled back; the error says that the desk was closed."""
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n;"
+    notes.write("004_endless.sql", f"CREATE TABLE d (x); {endless}")
+    begun = threading.Event()
+    run = Migrating.run
+
+    def tell(self: Migrating, sql: str) -> None:
+        if sql == endless:
+            begun.set()
+        run(self, sql)
+
+    with notes.open() as desk, ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Migrating, "run", tell)
+        migrating = pool.submit(desk.migrator("notes").up)
+        assert begun.wait(30)
+        desk.close(timeout=0)
+
+        error = migrating.exception(30)
+
+    assert isinstance(error, MultidbError)
+    assert [1, 2, 3] == [version for version, _ in notes.applied()]
+    assert "d" not in notes.tables()
 
 
 def test_a_target_by_number_or_label(notes: Notes) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from multidb.errors import CorruptError, DiskFullError, ExtensionMissingError, ReadOnlyFileError
+from multidb.errors import AbsentError, CorruptError, DiskFullError, ExtensionMissingError, ReadOnlyFileError
 from tests.faults import damage, folder_fingerprint
 from tests.schema.notes import Notes
 
@@ -104,3 +104,15 @@ def test_a_file_that_can_only_be_read_is_refused_without_a_trace(notes: Notes) -
 
         assert (21, "notes") == (caught.value.exit_status, caught.value.concern)
         assert before == folder_fingerprint(notes.root)
+
+
+def test_a_file_that_is_not_there_is_not_made_by_a_reader(notes: Notes) -> None:
+    """A desk for reading tells what would be pending, and makes neither the file nor a folder."""
+    other = Notes(notes.root.with_name("other"), notes.folder)
+    with other.open(read_only=True) as desk:
+        assert (1, 2) == desk.migrator("notes").plan().pending_versions
+        with pytest.raises(AbsentError):
+            desk.migrator("notes").up()
+        assert "failed" == desk.migrate(on_error="continue")["notes"].outcome
+
+    assert not other.root.exists()
